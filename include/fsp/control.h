@@ -1,0 +1,41 @@
+/* control: the orders, over the Unix socket admin.socket, and what they say.
+ *
+ * One order a connection: the client sends one JSON object and a line end, at
+ * most CONTROL_MAX_REQUEST bytes; the daemon answers one JSON object and a
+ * line end and closes.
+ *   {"order":"status"}   the object of `fspctl status --json`
+ *   {"order":"forward"}  {"tried":Y,"copied":X,"fault":null or text}, when the
+ *                        run is over; {"timeout":true} after 60 s
+ * A refused order answers {"error":"text"}.  Who may open the socket file
+ * (mode 0660) may order.
+ *
+ * Owns      the socket file and one thread.
+ * Threads   control_start, control_stop: the main thread.  The thread reads
+ *           the parts by their public headers only and rings bells; it never
+ *           touches staging or inbox. */
+#ifndef FSP_CONTROL_H
+#define FSP_CONTROL_H
+
+#include "fsp/config.h"
+#include "fsp/forwarder.h"
+#include "fsp/ledger.h"
+#include "fsp/listener.h"
+#include "fsp/quota.h"
+
+#define CONTROL_MAX_REQUEST 65536
+#define CONTROL_FORWARD_TIMEOUT_MS 60000
+
+/* The running daemon, as admin sees it. */
+struct control_parts {
+        struct ledger *ledger;
+        struct quota *quota;
+        struct listener *listener;
+        struct forwarder *forwarder;
+        const char *site_code;
+};
+struct control;
+/* -EADDRINUSE when another fspd answers on the socket; a dead one's file is replaced. */
+int control_start(struct config *config, const struct control_parts *parts, struct control **ret_control);
+void control_stop(struct control *control); /* NULL is allowed */
+
+#endif

@@ -1,0 +1,48 @@
+/* inbox: where the site server takes its messages from.  One vtable, so that a
+ * folder and a share are the same to the forwarder.
+ *
+ * Calling sequence for a batch:
+ *   open → put each as N.tmp → flush → (ledger: copied) → publish each → settle
+ *        → (ledger: forwarded) → close
+ *
+ * Threads   one struct inbox belongs to the forwarder thread.  Every call may
+ *           hang for as long as the server behind it does.
+ * Crash     put: nothing is promised.  flush: all put files are whole on disk
+ *           under their .tmp names.  publish: a rename, which may or may not
+ *           survive.  settle: all renames are on disk.
+ * Errors    -errno; -ENOENT, -ENOTDIR, -EACCES, -EROFS, -ENOSPC, -EIO,
+ *           -ESTALE … as the file system says them; nothing is retried. */
+#ifndef FSP_INBOX_H
+#define FSP_INBOX_H
+
+#include "fsp/config.h"
+#include <stddef.h>
+
+struct inbox;
+struct inbox_kind {
+        int (*put)(struct inbox *inbox, const char *name, const void *data, size_t size);
+        int (*flush)(struct inbox *inbox);
+        /* Does the file exist?  1, 0, or -errno when that cannot be known. */
+        int (*exists)(struct inbox *inbox, const char *name);
+        /* .tmp → .SMX without replacing; -EEXIST when the name is taken. */
+        int (*publish)(struct inbox *inbox, const char *temporary, const char *final);
+        int (*settle)(struct inbox *inbox);
+        int (*remove)(struct inbox *inbox, const char *name);
+        /* As fsutil_read_at. */
+        int (*read)(struct inbox *inbox, const char *name, size_t limit, unsigned char **ret_data, size_t *ret_size);
+        /* Still the same place, reachable?  Tells a poison file from a lost inbox. */
+        int (*check)(struct inbox *inbox);
+        void (*close)(struct inbox *inbox);
+};
+#define INBOX_IDENTITY_SIZE 512
+/* Each kind's struct begins with this. */
+struct inbox {
+        const struct inbox_kind *kind;
+        char identity[INBOX_IDENTITY_SIZE]; /* equal exactly when it is the same place */
+};
+
+/* A folder.  It is never made: -ENOENT when it is missing.  require_mount:
+ * -ENODEV when it is on the same file system as its parent. */
+int inbox_open_folder(const char *path, bool require_mount, struct inbox **ret_inbox);
+
+#endif

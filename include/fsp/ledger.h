@@ -1,0 +1,115 @@
+/* ledger: the memory.  A message is a row; a 200 is a committed row.
+ *
+ * Owns      the SQLite file, the one connection that writes it, the writer
+ *           thread, and the state machine of delivery:
+ *
+ *             received → staged → copied → forwarded
+ *                 └────────┴────────┴────→ quarantined
+ *
+ *           forwards only; ledger_requeue alone goes back, by order of a person.
+ * Threads   every function may be called from any thread.  Those that change
+ *           something are carried out by the writer, many callers in one
+ *           transaction; ledger_submit returns at once, the others wait for
+ *           the commit.
+ * Crash     what has been answered or returned with 0 is on disk for certain
+ *           (WAL, synchronous=FULL).  After a fault of the disk the connection
+ *           is closed and opened again; meanwhile everything is refused. */
+#ifndef FSP_LEDGER_H
+#define FSP_LEDGER_H
+
+#include "fsp/config.h"
+#include "fsp/message.h"
+#include "fsp/name.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum delivery { DELIVERY_RECEIVED, DELIVERY_STAGED, DELIVERY_COPIED, DELIVERY_FORWARDED, DELIVERY_QUARANTINED };
+#define DELIVERY_COUNT 5
+const char *delivery_name(enum delivery delivery);
+/* -EINVAL when no delivery has that name. */
+int delivery_parse(const char *name, enum delivery *ret_delivery);
+
+#define LEDGER_DIGEST_SIZE 16
+/* BLAKE2b of the message's bytes: tells duplicates and damage. */
+void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE]);
+
+struct ledger;
+
+/* Opens or makes the file and starts the writer.  -EUCLEAN when it is no
+ * ledger or damaged (see rebuild.h); other -errno when it cannot be used. */
+int ledger_open(struct config *config, struct ledger **ret_ledger);
+void ledger_close(struct ledger *ledger); /* commits what was submitted; NULL is allowed */
+void ledger_reload(struct ledger *ledger, struct config *config);
+
+/* One piece of work for the writer; the base of all that follows. */
+struct ledger_job {
+        struct ledger_job *next;
+        /* In the writer's transaction.  0, or -errno: the whole batch is rolled back. */
+        int (*run)(struct ledger *ledger, struct ledger_job *job);
+        /* After the commit (0) or the rollback (-errno); the job is the caller's again. */
+        void (*done)(struct ledger_job *job, int result);
+};
+void ledger_submit_job(struct ledger *ledger, struct ledger_job *job);
+/* Submits and waits. */
+int ledger_call(struct ledger *ledger, struct ledger_job *job);
+
+/* A message on its way in.  The submitter fills the first group and calls
+ * ledger_intake_prepare (digest, packing) in its own thread. */
+struct ledger_intake {
+        struct ledger_job job;
+        const struct report *report;
+        char client_address[46];
+        void (*done)(struct ledger_intake *intake);
+        /* the writer's answer: VERDICT_ACCEPTED, _DUPLICATE or _STORE_FAULT */
+        enum verdict verdict;
+        struct message_name name;
+        /* private */
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        unsigned char *packed;
+        size_t packed_size, packed_room;
+        uint64_t held_bytes;
+};
+int ledger_intake_prepare(struct ledger_intake *intake); /* -ENOMEM */
+void ledger_submit(struct ledger *ledger, struct ledger_intake *intake);
+void ledger_intake_free(struct ledger_intake *intake); /* its buffer, not itself */
+
+/* The transitions.  Each names rows by seq; a row that is not in the state
+ * the transition starts from is left alone. */
+int ledger_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count);
+/* Also charges count files to the throttle (shipment) and returns its number. */
+int ledger_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t inbox,
+                       int64_t *ret_shipment);
+/* shipment: from ledger_mark_copied; 0: they had arrived before;
+ * LEDGER_NEW_SHIPMENT: they arrive only now, which is charged anew. */
+#define LEDGER_NEW_SHIPMENT (-1)
+int ledger_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment);
+int ledger_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason);
+/* Quarantined or forwarded back to received (from its kept body).  -ENOENT
+ * unknown, -EALREADY still on its way, -ENODATA the body is gone. */
+int ledger_requeue(struct ledger *ledger, int64_t seq);
+
+/* The number of the inbox with this identity; a new one is remembered. */
+int ledger_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox);
+
+/* A message found as a staged file without a row: staged again, or, with a
+ * reason, quarantined. */
+int ledger_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
+                  const char *quarantine_reason);
+
+struct ledger_totals {
+        uint64_t received, staged, copied, quarantined; /* messages now in that state */
+        uint64_t bytes;                                 /* of all four */
+        bool online;                                    /* commits work */
+        int fault;                                      /* -errno of the last fault while not online */
+};
+struct ledger_totals ledger_totals(struct ledger *ledger);
+int64_t ledger_oldest_ms(struct ledger *ledger);  /* receipt of the oldest one not forwarded; CLOCK_UNKNOWN: none */
+uint64_t ledger_commits(struct ledger *ledger);   /* transactions since the start */
+const char *ledger_path(struct ledger *ledger);
+unsigned ledger_node(struct ledger *ledger);
+
+/* Rings after a commit that received messages: the stager's bell. */
+void ledger_on_received(struct ledger *ledger, void (*ring)(void *arg), void *arg);
+
+#endif

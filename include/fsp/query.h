@@ -1,0 +1,66 @@
+/* query: reading the ledger, never writing it.
+ *
+ * Owns      a read-only connection of its own.
+ * Threads   one struct query belongs to one thread at a time.
+ * Crash     nothing is changed.  Statements are short: a long-lived read would
+ *           hold up the writer's checkpoints. */
+#ifndef FSP_QUERY_H
+#define FSP_QUERY_H
+
+#include "fsp/ledger.h"
+
+struct query;
+
+/* -ENOENT no ledger there, -EUCLEAN not a ledger of this version, other -errno. */
+int query_open(const char *path, struct query **ret_query);
+void query_close(struct query *query);
+
+/* What stager, forwarder and recovery go by. */
+struct query_pending {
+        struct message_name name; /* .seq is the row */
+        size_t size;
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        int64_t inbox; /* of a copied row */
+};
+/* Rows in that state after the given seq, oldest first, at most limit. */
+int query_pending(struct query *query, enum delivery delivery, int64_t after_seq, size_t limit,
+                  struct query_pending *ret_rows, size_t *ret_count);
+/* The bytes as received, malloc'd.  -ENOENT no such message, -ENODATA no longer kept. */
+int query_body(struct query *query, int64_t seq, unsigned char **ret_bytes, size_t *ret_size);
+/* Where the inbox with this number was: its identity and place, malloc'd. */
+int query_inbox(struct query *query, int64_t inbox, char **ret_identity, char **ret_place);
+/* Files charged to the throttle since wall_ms, oldest first. */
+int query_shipments(struct query *query, int64_t since_ms,
+                    void (*visit)(void *arg, int64_t at_ms, uint64_t files), void *arg);
+/* The row of a name as found on disk.  -ENOENT when the ledger has none. */
+int query_find(struct query *query, const struct message_name *name, int64_t *ret_seq,
+               enum delivery *ret_delivery);
+
+/* The state message viewer: one row a StateMessage, newest first. */
+struct query_filter {
+        int64_t since_ms, until_ms; /* CLOCK_UNKNOWN: open; since <= receipt < until */
+        const char *client;         /* glob on ClientID or NetBIOS name; NULL: all */
+        int64_t topic_type, state_id; /* -1: all */
+        const char *state_class;      /* NULL: all */
+        int delivery;                 /* -1: all, else enum delivery */
+        uint64_t limit;               /* 0: all */
+        int64_t seq;                  /* 0: all, else this message only */
+};
+struct query_message {
+        struct message_name name;
+        int64_t part;
+        int64_t received_ms;
+        const char *client_address, *client_id, *netbios_name, *client_version; /* NULL: null */
+        bool has_state; /* no: a body with no readable StateMessage */
+        int64_t topic_type, state_id, message_time_ms;
+        const char *topic_id, *serial_number, *params_json /* array of strings */, *details;
+        enum delivery delivery;
+        int64_t staged_ms, copied_ms, forwarded_ms, quarantined_ms; /* CLOCK_UNKNOWN: not yet */
+        const char *reason; /* of the quarantine */
+        int64_t size;
+};
+/* visit's strings live until it returns; non-zero from it ends the walk. */
+int query_messages(struct query *query, const struct query_filter *filter,
+                   int (*visit)(void *arg, const struct query_message *message), void *arg);
+
+#endif

@@ -1,0 +1,24 @@
+/* stager: makes the file in staging/ of each received message.
+ *
+ * Owns      one thread and the staging folder, with its subfolder corrupt/.
+ * Threads   stager_start, stager_stop: the main thread; the others: any.
+ * Crash     a row becomes staged only when its file and name are on disk for
+ *           certain; before that the row keeps the body and the file is
+ *           written again.  Files appear whole, by a rename. */
+#ifndef FSP_STAGER_H
+#define FSP_STAGER_H
+
+#include "fsp/config.h"
+#include "fsp/ledger.h"
+
+#define STAGING_CORRUPT "corrupt"
+
+struct stager;
+int stager_start(struct config *config, struct ledger *ledger, struct stager **ret_stager);
+void stager_ring(void *stager); /* struct stager: there are received messages */
+/* Returns when all that was received before the call is staged, or cannot be
+ * within deadline_ms.  arg: the stager. */
+void stager_catch_up(void *arg, int64_t deadline_ms);
+void stager_stop(struct stager *stager); /* stages no more; NULL is allowed */
+
+#endif

@@ -1,0 +1,35 @@
+#include "admin/cmd_ledger.h"
+#include "admin/cmd.h"
+#include <errno.h>
+#include <string.h>
+
+int cmd_complain_ledger(const struct config *config, int fault)
+{
+        const char *file = config->ledger.file;
+
+        switch (-fault) {
+        case ENOENT:
+                cmd_complain("there is no ledger %s: fspd makes it at its first start", file);
+                break;
+        case EUCLEAN:
+                cmd_complain("%s is no ledger of this version of fspd, or it is damaged", file);
+                break;
+        case EACCES:
+                cmd_complain("the ledger %s may not be read by this user", file);
+                break;
+        case EIO:
+                cmd_complain("the ledger %s or the output: %s", file, strerror(EIO));
+                break;
+        default: /* errno, a foreign list */
+                cmd_complain("the ledger %s: %s", file, strerror(-fault));
+                break;
+        }
+        return CMD_WRONG;
+}
+
+int cmd_open_ledger(const struct config *config, struct query **ret_query)
+{
+        int r = query_open(config->ledger.file, ret_query);
+
+        return r < 0 ? cmd_complain_ledger(config, r) : CMD_DONE;
+}

@@ -1,0 +1,41 @@
+/* status: how the daemon is doing, judged in one place for the tool, the
+ * page and the monitors.
+ *
+ * Owns      nothing.  Threads: pure functions, but for status_gather, which
+ *           asks the parts and may run in any thread. */
+#ifndef ADMIN_STATUS_H
+#define ADMIN_STATUS_H
+
+#include "fsp/control.h"
+#include <jansson.h>
+
+/* Where a good state ends. */
+#define STATUS_LATE_MS (10 * 60 * 1000)
+#define STATUS_FULLNESS 0.8
+
+enum availability { AVAILABILITY_ONLINE, AVAILABILITY_WARNING, AVAILABILITY_OFFLINE };
+const char *availability_name(enum availability availability);
+
+/* What is known at one moment. */
+struct status_facts {
+        int64_t now_ms, started_ms; /* wall */
+        const char *site_code;
+        char listen[LISTENER_URL_SIZE];
+        struct ledger_totals totals;
+        int64_t oldest_ms; /* receipt of the oldest message not forwarded */
+        struct quota_view quota;
+        bool draining;
+        struct listener_view listener;
+        struct forwarder_view forwarder;
+};
+void status_gather(const struct control_parts *parts, int64_t started_ms, struct status_facts *ret_facts);
+
+/* online: takes messages and nothing is wrong; warning: takes messages, but
+ * something wants looking at; offline: takes none.  reasons (may be NULL), an
+ * array, gets a line for each cause. */
+enum availability status_judge(const struct status_facts *facts, json_t *reasons);
+
+/* The object of `fspctl status --json`; NULL when memory is short. */
+json_t *status_object(const struct status_facts *facts);
+
+#endif

@@ -1,0 +1,199 @@
+/* The files on their way from staging to the inbox. */
+#include "forward.h"
+
+#include "fsp/clock.h"
+#include "fsp/fsutil.h"
+#include "fsp/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Files of one flush, and of one commit for each of the two transitions. */
+#define BATCH 256
+
+struct batch {
+        struct query_pending rows[BATCH];
+        int64_t seqs[BATCH];
+        size_t count, ready; /* read from the ledger; whole in the inbox, at the front */
+};
+
+/* Takes a staged file out of the way for a person to look at. */
+static int quarantine(struct pass *pass, const struct query_pending *row, const char *reason)
+{
+        char file[NAME_SIZE];
+        (void)name_format_file(&row->name, NAME_SUFFIX, file);
+        log_mgr(LOG_ERROR, "%s is quarantined: %s", file, reason);
+        int r = ledger_mark_quarantined(pass->ledger, row->name.seq, reason);
+        if (r == 0 && renameat(pass->staging_fd, file, pass->corrupt_fd, file) < 0 && errno != ENOENT)
+                log_mgr(LOG_ERROR, "%s cannot be moved to corrupt/: %s", file, strerror(errno));
+        return r;
+}
+
+/* The bytes to send.  A file that somebody removed is made good from the
+ * ledger; one whose bytes have changed is damaged: -EUCLEAN. */
+static int read_staged(struct pass *pass, const struct query_pending *row, unsigned char **ret_data, size_t *ret_size)
+{
+        char file[NAME_SIZE];
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        (void)name_format_file(&row->name, NAME_SUFFIX, file);
+        int r = fsutil_read_at(pass->staging_fd, file, row->size, ret_data, ret_size);
+        if (r == -EFBIG)
+                return -EUCLEAN;
+        if (r == -ENOENT) {
+                log_mgr(LOG_WARNING, "%s was removed from staging; its bytes are taken from the ledger", file);
+                r = query_body(pass->query, row->name.seq, ret_data, ret_size);
+        }
+        if (r < 0)
+                return r;
+        ledger_digest(*ret_data, *ret_size, digest);
+        if (*ret_size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0)
+                return 0;
+        free(*ret_data);
+        *ret_data = NULL;
+        return -EUCLEAN;
+}
+
+/* 1 whole in the inbox, 0 left out (quarantined or kept for the next run),
+ * -errno when the inbox or the ledger is out of reach. */
+static int copy_one(struct pass *pass, const struct query_pending *row)
+{
+        char temporary[NAME_SIZE];
+        AUTO_FREE unsigned char *data = NULL;
+        size_t size;
+        int r = read_staged(pass, row, &data, &size);
+        if (r == -EUCLEAN)
+                return quarantine(pass, row, "the staged file is damaged: its checksum differs");
+        if (r == -ENODATA)
+                return quarantine(pass, row, "the staged file is gone and the ledger no longer keeps its bytes");
+        (void)name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary);
+        if (r < 0) {
+                log_mgr(LOG_ERROR, "%s cannot be read from staging: %s", temporary, strerror(-r));
+                return 0;
+        }
+        r = pass->inbox->kind->put(pass->inbox, temporary, data, size);
+        if (r == 0)
+                return 1;
+        log_mgr(LOG_ERROR, "%s cannot be written to %s: %s", temporary, pass->place, strerror(-r));
+        /* One file that the inbox does not take must not hold up the others;
+         * an inbox that takes none ends the run. */
+        int health = pass->inbox->kind->check(pass->inbox);
+        if (health < 0)
+                return health;
+        return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EACCES || r == -EPERM || r == -EIO ? r : 0;
+}
+
+static int copy_batch(struct pass *pass, struct batch *batch)
+{
+        int r = 0;
+        batch->ready = 0;
+        for (size_t i = 0; r >= 0 && i < batch->count; i++) {
+                r = copy_one(pass, &batch->rows[i]);
+                if (r == 1) {
+                        batch->rows[batch->ready] = batch->rows[i];
+                        batch->seqs[batch->ready++] = batch->rows[i].name.seq;
+                }
+        }
+        /* What was copied before the inbox gave out is written again next time. */
+        if (r >= 0 && batch->ready > 0)
+                r = pass->inbox->kind->flush(pass->inbox);
+        return r < 0 ? r : 0;
+}
+
+/* Is the file under that name, unread as yet by the site server, ours already? */
+static bool is_same_file(struct inbox *inbox, const struct query_pending *row)
+{
+        char file[NAME_SIZE];
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        AUTO_FREE unsigned char *data = NULL;
+        size_t size;
+        (void)name_format_file(&row->name, NAME_SUFFIX, file);
+        if (inbox->kind->read(inbox, file, row->size, &data, &size) < 0)
+                return false;
+        ledger_digest(data, size, digest);
+        return size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0;
+}
+
+int forward_publish(struct pass *pass, struct inbox *inbox, const struct query_pending *row)
+{
+        char temporary[NAME_SIZE], final[NAME_SIZE];
+        (void)name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary);
+        (void)name_format_file(&row->name, NAME_SUFFIX, final);
+        int r = inbox->kind->publish(inbox, temporary, final);
+        if (r == 0)
+                return 1;
+        if (r != -EEXIST) {
+                log_mgr(LOG_ERROR, "%s cannot be renamed in %s: %s", temporary, pass->place, strerror(-r));
+                return r;
+        }
+        bool same = is_same_file(inbox, row);
+        (void)inbox->kind->remove(inbox, temporary); /* a .tmp is left alone by the site server */
+        if (same)
+                return 1;
+        r = quarantine(pass, row, "the inbox has another file of that name");
+        return r < 0 ? r : 0;
+}
+
+static void remove_staged(struct pass *pass, const struct query_pending *rows, size_t count)
+{
+        for (size_t i = 0; i < count; i++) {
+                char file[NAME_SIZE];
+                /* What stays behind is a leftover, swept at the next start. */
+                if (unlinkat(pass->staging_fd, name_format_file(&rows[i].name, NAME_SUFFIX, file), 0) < 0 &&
+                    errno != ENOENT)
+                        log_mgr(LOG_WARNING, "%s cannot be removed from staging: %s", file, strerror(errno));
+        }
+}
+
+/* From "whole under .tmp, durably" to "there": nothing between may be left out. */
+static int publish_batch(struct pass *pass, struct batch *batch)
+{
+        int64_t shipment;
+        int r = ledger_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id, &shipment);
+        if (r < 0)
+                return r;
+        throttle_charge(pass->throttle, batch->ready, clock_monotonic_ms());
+        size_t published = 0;
+        for (size_t i = 0; r >= 0 && i < batch->ready; i++) {
+                r = forward_publish(pass, pass->inbox, &batch->rows[i]);
+                if (r == 1) {
+                        batch->rows[published] = batch->rows[i];
+                        batch->seqs[published++] = batch->rows[i].name.seq;
+                }
+        }
+        int settled = published > 0 ? pass->inbox->kind->settle(pass->inbox) : 0;
+        if (settled < 0)
+                return settled; /* the next run finds what has become of them */
+        int marked = published > 0 ? ledger_mark_forwarded(pass->ledger, batch->seqs, published, shipment) : 0;
+        if (marked < 0)
+                return marked;
+        remove_staged(pass, batch->rows, published);
+        pass->copied += published;
+        return r < 0 ? r : 0;
+}
+
+int forward_staged(struct pass *pass)
+{
+        AUTO_FREE struct batch *batch = calloc(1, sizeof(*batch));
+        if (!batch)
+                return -ENOMEM;
+        int64_t after_seq = 0;
+        int r = 0;
+        while (r == 0 && !*pass->stop) {
+                uint64_t allowance = throttle_allowance(pass->throttle, pass->config, clock_monotonic_ms());
+                size_t limit = allowance < BATCH ? (size_t)allowance : BATCH;
+                if (limit == 0)
+                        break;
+                r = query_pending(pass->query, DELIVERY_STAGED, after_seq, limit, batch->rows, &batch->count);
+                if (r < 0 || batch->count == 0)
+                        break;
+                after_seq = batch->rows[batch->count - 1].name.seq;
+                pass->tried += batch->count;
+                r = copy_batch(pass, batch);
+                if (r == 0 && batch->ready > 0)
+                        r = publish_batch(pass, batch);
+        }
+        pass->fault = r;
+        return r;
+}

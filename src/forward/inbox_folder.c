@@ -1,0 +1,187 @@
+/* An inbox that is a folder, on a local disk or a mounted share. */
+#include "fsp/fsutil.h"
+#include "fsp/inbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define XFS_MAGIC 0x58465342
+
+struct folder {
+        struct inbox inbox;
+        int fd;
+        char *path;
+        bool require_mount;
+        /* Where one syncfs makes a whole batch durable.  Elsewhere (cifs, nfs,
+         * fuse) it promises too little, and each file is synced by itself. */
+        bool local;
+};
+
+static struct folder *folder_of(struct inbox *inbox)
+{
+        return (struct folder *)inbox;
+}
+
+static bool is_local(uint64_t magic)
+{
+        static const uint64_t local[] = { EXT4_SUPER_MAGIC, XFS_MAGIC, BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+                                          F2FS_SUPER_MAGIC };
+        for (size_t i = 0; i < sizeof(local) / sizeof(local[0]); i++) {
+                if (magic == local[i])
+                        return true;
+        }
+        return false;
+}
+
+/* Path, file system and inode: an unmounted share is another place. */
+static int describe(int fd, const char *path, char ret_identity[INBOX_IDENTITY_SIZE], bool *ret_local)
+{
+        struct stat st;
+        struct statfs fs;
+        if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
+                return -errno;
+        int fsid[2];
+        memcpy(fsid, &fs.f_fsid, sizeof(fsid));
+        int length = snprintf(ret_identity, INBOX_IDENTITY_SIZE, "folder type=%lx fs=%08x%08x inode=%llu %s",
+                              (unsigned long)fs.f_type, (unsigned)fsid[0], (unsigned)fsid[1],
+                              (unsigned long long)st.st_ino, path);
+        if (length >= INBOX_IDENTITY_SIZE)
+                return -ENAMETOOLONG;
+        *ret_local = is_local((uint64_t)fs.f_type);
+        return 0;
+}
+
+static int folder_put(struct inbox *inbox, const char *name, const void *data, size_t size)
+{
+        struct folder *folder = folder_of(inbox);
+        int fd = openat(folder->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+        if (fd < 0)
+                return -errno;
+        struct stat st;
+        int r = fsutil_write_all(fd, data, size);
+        if (r == 0 && !folder->local && fsync(fd) < 0)
+                r = -errno;
+        if (r == 0 && fstat(fd, &st) < 0)
+                r = -errno;
+        if (r == 0 && st.st_size != (off_t)size)
+                r = -EIO;
+        if (close(fd) < 0 && r == 0) /* on a share it can fail even after a good fsync */
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(folder->fd, name, 0); /* the next put truncates it if not now */
+        return r;
+}
+
+static int folder_flush(struct inbox *inbox)
+{
+        struct folder *folder = folder_of(inbox);
+        return folder->local && syncfs(folder->fd) < 0 ? -errno : 0;
+}
+
+static int folder_exists(struct inbox *inbox, const char *name)
+{
+        struct stat st;
+        if (fstatat(folder_of(inbox)->fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0)
+                return 1;
+        return errno == ENOENT ? 0 : -errno;
+}
+
+static int folder_publish(struct inbox *inbox, const char *temporary, const char *final)
+{
+        int fd = folder_of(inbox)->fd;
+        if (renameat2(fd, temporary, fd, final, RENAME_NOREPLACE) == 0)
+                return 0;
+        if (errno != EINVAL && errno != ENOSYS && errno != EOPNOTSUPP)
+                return -errno;
+        /* A file system that cannot promise it.  Only we make such names, so
+         * nothing can come between the look and the rename. */
+        int there = folder_exists(inbox, final);
+        if (there != 0)
+                return there < 0 ? there : -EEXIST;
+        return renameat(fd, temporary, fd, final) < 0 ? -errno : 0;
+}
+
+static int folder_settle(struct inbox *inbox)
+{
+        if (fsync(folder_of(inbox)->fd) == 0 || errno == EINVAL) /* EINVAL: folders cannot be synced there */
+                return 0;
+        return -errno;
+}
+
+static int folder_remove(struct inbox *inbox, const char *name)
+{
+        return unlinkat(folder_of(inbox)->fd, name, 0) < 0 ? -errno : 0;
+}
+
+static int folder_read(struct inbox *inbox, const char *name, size_t limit, unsigned char **ret_data, size_t *ret_size)
+{
+        return fsutil_read_at(folder_of(inbox)->fd, name, limit, ret_data, ret_size);
+}
+
+static int open_checked(const char *path, bool require_mount, int *ret_fd)
+{
+        if (require_mount && !fsutil_is_mount_point(path))
+                return access(path, F_OK) < 0 ? -errno : -ENODEV;
+        return fsutil_open_folder(path, ret_fd);
+}
+
+static int folder_check(struct inbox *inbox)
+{
+        struct folder *folder = folder_of(inbox);
+        AUTO_CLOSE int fd = -1;
+        char identity[INBOX_IDENTITY_SIZE];
+        bool local;
+        int r = open_checked(folder->path, folder->require_mount, &fd);
+        if (r == 0)
+                r = describe(fd, folder->path, identity, &local);
+        if (r == 0 && strcmp(identity, folder->inbox.identity) != 0)
+                r = -ESTALE;
+        return r;
+}
+
+static void folder_close(struct inbox *inbox)
+{
+        struct folder *folder = folder_of(inbox);
+        fsutil_close_pointer(&folder->fd);
+        free(folder->path);
+        free(folder);
+}
+
+static const struct inbox_kind folder_kind = {
+        .put = folder_put,
+        .flush = folder_flush,
+        .exists = folder_exists,
+        .publish = folder_publish,
+        .settle = folder_settle,
+        .remove = folder_remove,
+        .read = folder_read,
+        .check = folder_check,
+        .close = folder_close,
+};
+
+int inbox_open_folder(const char *path, bool require_mount, struct inbox **ret_inbox)
+{
+        struct folder *folder = calloc(1, sizeof(*folder));
+        if (!folder)
+                return -ENOMEM;
+        folder->inbox.kind = &folder_kind;
+        folder->fd = -1;
+        folder->require_mount = require_mount;
+        folder->path = strdup(path);
+        int r = folder->path ? open_checked(path, require_mount, &folder->fd) : -ENOMEM;
+        if (r == 0)
+                r = describe(folder->fd, path, folder->inbox.identity, &folder->local);
+        if (r < 0) {
+                folder_close(&folder->inbox);
+                return r;
+        }
+        *ret_inbox = &folder->inbox;
+        return 0;
+}

@@ -1,0 +1,47 @@
+/* capture: each request and our answer, as files, for the first contact with
+ * a real client (its wire format is unpublished).
+ *
+ * In the folder listener.capture, for each request
+ *   TIME-NUMBER.head    the request line and headers, as received
+ *   TIME-NUMBER.body    the body as received (without chunk framing)
+ *   TIME-NUMBER.answer  peer, time, our status and reason
+ * at most listener.capture_limit requests; what is there at the start counts.
+ *
+ * Threads   capture_open, capture_close, capture_begin, capture_submit: the
+ *           loop; the files are written by a thread of capture's own, so that
+ *           no answer ever waits for them.  Its queue is bounded: what does
+ *           not fit is counted and said in the log.
+ * Crash     nothing is synced. */
+#ifndef CAPTURE_H
+#define CAPTURE_H
+
+#include "fsp/verdict.h"
+#include <microhttpd.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct capture;
+struct capture_record {
+        struct capture_record *next;
+        int64_t received_ms;
+        char *uri; /* raw */
+        char *head;
+        size_t head_size;
+        unsigned char *body;
+        size_t body_size;
+        char peer[64];
+        enum verdict verdict;
+};
+
+int capture_open(const char *folder, unsigned limit, struct capture **ret_capture);
+void capture_close(struct capture *capture); /* writes what is queued; NULL is allowed */
+
+/* NULL when the limit is reached or memory is short. */
+struct capture_record *capture_begin(struct capture *capture, const char *uri);
+/* The head, byte for byte where it was written canonically (see gate.c). */
+void capture_head(struct capture_record *record, struct MHD_Connection *mhd, const char *method, const char *version);
+/* Takes the record. */
+void capture_submit(struct capture *capture, struct capture_record *record);
+void capture_discard(struct capture_record *record);
+
+#endif

@@ -1,0 +1,190 @@
+#include "gate.h"
+
+#include "fsp/text.h"
+#include <string.h>
+
+/* What the walk over the headers finds. */
+struct walk {
+        const char *next; /* where the next header must begin in memory */
+        bool broken;      /* a name that is no token, a control character, a gap */
+        unsigned hosts, lengths, transfer_codings, content_codings, expectations;
+        const char *length, *transfer_coding, *expectation;
+        bool coded;
+        struct gate_head *head;
+};
+
+static bool is_token_character(unsigned char c)
+{
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+               (c && strchr("!#$%&'*+-.^_`|~", c));
+}
+
+static bool is_token(const char *text, size_t size)
+{
+        for (size_t i = 0; i < size; i++) {
+                if (!is_token_character((unsigned char)text[i]))
+                        return false;
+        }
+        return size > 0;
+}
+
+static bool is_field_value(const char *text, size_t size)
+{
+        for (size_t i = 0; i < size; i++) {
+                unsigned char c = (unsigned char)text[i];
+                if ((c < 0x20 && c != '\t') || c == 0x7F)
+                        return false;
+        }
+        return true;
+}
+
+/* libmicrohttpd 0.9.75 parses in place: it overwrites the ends of lines with
+ * NULs and hands out pointers into the head.  So a head written with CR LF and
+ * without folding is one unbroken row: each name begins two bytes behind the
+ * value before it.  A bare LF, a folded line or a NUL leaves a gap. */
+static bool follows(struct walk *walk, const char *name, size_t name_size, const char *value, size_t value_size)
+{
+        bool ok = name == walk->next && value > name + name_size;
+        for (const char *blank = name + name_size + 1; ok && blank < value; blank++)
+                ok = *blank == ' ' || *blank == '\t';
+        walk->next = value + value_size + 2;
+        return ok && value[value_size] == '\0';
+}
+
+static void note(struct walk *walk, const char *name, const char *value)
+{
+        if (text_equal_nocase(name, "Host")) {
+                walk->hosts++;
+        } else if (text_equal_nocase(name, "Content-Length")) {
+                walk->lengths++;
+                walk->length = value;
+        } else if (text_equal_nocase(name, "Transfer-Encoding")) {
+                walk->transfer_codings++;
+                walk->transfer_coding = value;
+        } else if (text_equal_nocase(name, "Content-Encoding")) {
+                walk->coded = walk->coded || !text_equal_nocase(value, "identity");
+        } else if (text_equal_nocase(name, "Expect")) {
+                walk->expectations++;
+                walk->expectation = value;
+        } else if (text_equal_nocase(name, "Content-Type")) {
+                walk->head->content_type = value;
+        } else if (text_equal_nocase(name, "X-Forwarded-For")) {
+                walk->head->forwarded_for = value;
+        }
+}
+
+static enum MHD_Result walk_header(void *arg, enum MHD_ValueKind kind, const char *name, size_t name_size,
+                                   const char *value, size_t value_size)
+{
+        (void)kind;
+        struct walk *walk = arg;
+        if (!value || !is_token(name, name_size) || !is_field_value(value, value_size) ||
+            !follows(walk, name, name_size, value, value_size)) {
+                walk->broken = true;
+                return MHD_NO;
+        }
+        note(walk, name, value);
+        return MHD_YES;
+}
+
+static bool is_printable(const char *text)
+{
+        for (; *text; text++) {
+                if ((unsigned char)*text <= 0x20 || (unsigned char)*text == 0x7F)
+                        return false;
+        }
+        return true;
+}
+
+static enum verdict check_host(const struct walk *walk, bool http_1_1, const char **ret_why)
+{
+        *ret_why = walk->hosts > 1 ? "two Host headers" : "no Host header";
+        return walk->hosts > 1 || (http_1_1 && walk->hosts == 0) ? VERDICT_FRAMING : VERDICT_ACCEPTED;
+}
+
+/* Exactly one way to tell where the body ends. */
+static enum verdict check_length(const struct walk *walk, bool http_1_1, struct gate_head *head, const char **ret_why)
+{
+        if (walk->lengths + walk->transfer_codings > 1) {
+                *ret_why = "more than one Content-Length or Transfer-Encoding";
+                return VERDICT_FRAMING;
+        }
+        if (walk->transfer_codings == 1) {
+                *ret_why = http_1_1 ? "unknown Transfer-Encoding" : "Transfer-Encoding on HTTP/1.0";
+                head->chunked = true;
+                return http_1_1 && text_equal_nocase(walk->transfer_coding, "chunked") ? VERDICT_ACCEPTED
+                                                                                        : VERDICT_FRAMING;
+        }
+        if (walk->lengths == 1) {
+                *ret_why = "Content-Length is no number";
+                return text_parse_u64(walk->length, &head->length) == 0 ? VERDICT_ACCEPTED : VERDICT_FRAMING;
+        }
+        return VERDICT_ACCEPTED;
+}
+
+/* The head as a whole: canonical, and of a bearable size. */
+static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_head *head, struct walk *walk,
+                                const char **ret_why)
+{
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        *ret_why = "the head is not written as HTTP asks: CR LF line ends, no folded lines, no control characters";
+        if (!info)
+                return VERDICT_FRAMING;
+        if (info->header_size > GATE_MAX_HEAD) {
+                *ret_why = NULL;
+                return VERDICT_HEAD_TOO_LARGE;
+        }
+        walk->next = head->version + strlen(head->version) + 2;
+        bool line_ok = head->url == head->method + strlen(head->method) + 1 && is_token(head->method, strlen(head->method)) &&
+                       is_printable(head->url);
+        (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header, walk); /* the count is of no use */
+        bool whole = head->method + info->header_size == walk->next + 2;
+        return line_ok && !walk->broken && whole ? VERDICT_ACCEPTED : VERDICT_FRAMING;
+}
+
+bool gate_is_client_path(const struct config *config, const char *url)
+{
+        for (size_t i = 0; i < config->listener.paths.count; i++) {
+                if (text_equal_nocase(url, config->listener.paths.items[i]))
+                        return true;
+        }
+        return false;
+}
+
+bool gate_must_close(enum verdict verdict)
+{
+        return verdict == VERDICT_FRAMING || verdict == VERDICT_NO_LENGTH || verdict == VERDICT_HEAD_TOO_LARGE ||
+               verdict == VERDICT_TOO_LARGE;
+}
+
+enum verdict gate_check(struct MHD_Connection *mhd, const struct config *config, struct gate_head *head,
+                        const char **ret_why)
+{
+        struct walk walk = { .head = head };
+        bool http_1_1 = strcmp(head->version, "HTTP/1.1") == 0;
+        *ret_why = "neither HTTP/1.0 nor HTTP/1.1";
+        if (!http_1_1 && strcmp(head->version, "HTTP/1.0") != 0)
+                return VERDICT_FRAMING;
+        enum verdict verdict = check_shape(mhd, head, &walk, ret_why);
+        if (verdict == VERDICT_ACCEPTED)
+                verdict = check_host(&walk, http_1_1, ret_why);
+        if (verdict == VERDICT_ACCEPTED)
+                verdict = check_length(&walk, http_1_1, head, ret_why);
+        if (verdict != VERDICT_ACCEPTED)
+                return verdict;
+        *ret_why = NULL;
+        head->expects = walk.expectations == 1 && text_equal_nocase(walk.expectation, "100-continue");
+        head->on_client_path = gate_is_client_path(config, head->url);
+        if (!head->on_client_path)
+                return VERDICT_PATH;
+        if (strcmp(head->method, "POST") != 0 && strcmp(head->method, "CCM_POST") != 0)
+                return VERDICT_METHOD;
+        if (walk.lengths + walk.transfer_codings == 0)
+                return VERDICT_NO_LENGTH;
+        if (head->length > config->listener.max_message_size)
+                return VERDICT_TOO_LARGE;
+        if (walk.coded)
+                return VERDICT_CONTENT_CODING;
+        return walk.expectations > 0 && !head->expects ? VERDICT_EXPECTATION : VERDICT_ACCEPTED;
+}

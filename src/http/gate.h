@@ -1,0 +1,37 @@
+/* gate: the rules on a request's head, before any of its body is looked at.
+ *
+ * Sources: RFC 9110, RFC 9112.  Stricter than both where a proxy in front and
+ * fspd could read the same bytes differently: whatever is doubtful is refused
+ * and the connection closed. */
+#ifndef GATE_H
+#define GATE_H
+
+#include "fsp/config.h"
+#include "fsp/verdict.h"
+#include <microhttpd.h>
+#include <stdbool.h>
+
+#define GATE_MAX_HEAD 32768
+
+struct gate_head {
+        const char *method, *url, *version; /* as libmicrohttpd gives them */
+        const char *content_type;           /* NULL: none */
+        const char *forwarded_for;          /* the last X-Forwarded-For; NULL: none */
+        bool expects;                       /* 100-continue */
+        bool on_client_path;
+        bool chunked;
+        uint64_t length; /* 0 when chunked */
+};
+
+/* VERDICT_ACCEPTED, or the first rule broken; *ret_why says more when not
+ * NULL.  head's first three are given, the rest is filled as far as known. */
+enum verdict gate_check(struct MHD_Connection *mhd, const struct config *config, struct gate_head *head,
+                        const char **ret_why);
+
+/* After these the bytes that follow cannot be trusted to be a request. */
+bool gate_must_close(enum verdict verdict);
+
+/* "*url is one of listener.paths": without case, up to '?'. */
+bool gate_is_client_path(const struct config *config, const char *url);
+
+#endif

@@ -1,0 +1,112 @@
+/* What the files of the http room share.  All of it belongs to the loop
+ * thread, but for what is named otherwise. */
+#ifndef LISTENER_PRIVATE_H
+#define LISTENER_PRIVATE_H
+
+#include "capture.h"
+#include "fsp/listener.h"
+#include "limits.h"
+#include "linger.h"
+#include "reply.h"
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum phase {
+        PHASE_HEAD,    /* the head has come */
+        PHASE_BODY,    /* taking the body, or letting it pass when refused */
+        PHASE_WAITING, /* suspended: the writer has it */
+        PHASE_ANSWER,  /* the writer is done */
+        PHASE_DONE     /* an answer is queued */
+};
+
+struct connection {
+        struct connection *next, *previous; /* of all open ones */
+        struct MHD_Connection *mhd;
+        int fd;
+        struct client *client;      /* counted there; never NULL */
+        struct client_address peer; /* who connected */
+        bool trusted;               /* a proxy whose X-Forwarded-For is believed */
+        uint64_t bytes_idle;        /* received when last seen between requests */
+        int64_t started_ms;         /* of the request being received; 0: none */
+        struct request *request;
+};
+
+struct request {
+        struct ledger_intake intake; /* first: the writer's callback gets it */
+        struct listener *listener;
+        struct connection *connection;
+        struct request *next; /* in the list of the answered, or of the spare */
+        enum phase phase;
+        enum verdict verdict; /* VERDICT_ACCEPTED so far, or why it will be refused */
+        const char *why;      /* more about it, for the log; static text or NULL */
+        struct client_address client;
+        bool close, on_client_path, admitted, charged;
+        size_t admitted_size;
+        unsigned char *body;
+        size_t size, room, total; /* kept, allocated, seen */
+        struct report report;
+        struct capture_record *capture; /* NULL: not capturing */
+        char content_type[256];
+};
+
+struct listener {
+        /* Constant while the loop runs. */
+        struct ledger *ledger;
+        struct quota *quota;
+        struct limits *limits;
+        struct MHD_Daemon *mhd;
+        int socket, epoll_fd, event_fd;
+        pthread_t thread;
+        bool started;
+        char url[LISTENER_URL_SIZE];
+
+        /* The loop's. */
+        struct config *config;
+        struct reader *reader;
+        struct replies *replies;
+        struct lingering linger;
+        struct capture *capture; /* NULL: off */
+        struct connection *connections;
+        struct request *spare;
+        unsigned spare_count, requests; /* requests: in hand, from head to completion */
+        size_t memory;                  /* of all bodies in hand */
+        struct client *adding;          /* of the connection being given to MHD */
+        struct client_address adding_peer;
+        bool accepting, accept_paused;
+        int64_t sweep_ms; /* monotonic: of the next sweep */
+
+        /* Under lock: what others leave for the loop. */
+        pthread_mutex_t lock;
+        struct request *answered;
+        struct config *next_config;
+
+        /* Read by anyone. */
+        _Atomic bool stop;
+        _Atomic uint64_t verdicts[VERDICT_COUNT];
+        _Atomic unsigned connection_count;
+        _Atomic int64_t heartbeat_ms;
+};
+
+/* loop.c */
+void *listener_loop(void *arg);
+int listener_wake(struct listener *listener);
+
+/* accept.c */
+int accept_bind(struct config *config, int *ret_socket);
+void accept_clients(struct listener *listener);
+void accept_notify(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
+void accept_describe(int socket, const char *path, char ret_url[LISTENER_URL_SIZE]);
+
+/* request.c */
+enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
+                               const char *version, const char *data, size_t *size, void **context);
+void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd);
+void request_completed(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
+void request_free_spare(struct listener *listener);
+
+/* sweep.c: once a second, deadlines of connections. */
+void sweep_connections(struct listener *listener, int64_t now_ms);
+
+#endif

@@ -1,0 +1,371 @@
+/* One request, from its head to its answer. */
+#include "listener_private.h"
+
+#include "fsp/clock.h"
+#include "fsp/log.h"
+#include "gate.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+/* Requests kept for reuse, with their buffers; and the largest buffer kept. */
+#define SPARE_MAX 128
+#define SPARE_BODY (16U * 1024U)
+#define FIRST_ROOM 4096U
+/* libmicrohttpd clears a connection's whole memory between two requests of
+ * one connection, so each that is kept open costs GATE_MAX_HEAD: only so many are. */
+#define KEEP_ALIVE_MAX 1024
+
+static struct request *request_take(struct listener *listener)
+{
+        struct request *request = listener->spare;
+        if (request) {
+                listener->spare = request->next;
+                listener->spare_count--;
+        } else {
+                request = calloc(1, sizeof(*request));
+                if (!request)
+                        return NULL;
+                request->listener = listener;
+        }
+        listener->requests++;
+        request->phase = PHASE_HEAD;
+        request->verdict = VERDICT_ACCEPTED;
+        request->why = NULL;
+        request->close = request->on_client_path = request->admitted = request->charged = false;
+        request->size = request->total = 0;
+        request->next = NULL;
+        return request;
+}
+
+static void request_destroy(struct request *request)
+{
+        ledger_intake_free(&request->intake);
+        report_free(&request->report);
+        free(request->body);
+        free(request);
+}
+
+static void request_give_back(struct listener *listener, struct request *request)
+{
+        listener->requests--;
+        listener->memory -= request->room;
+        if (listener->spare_count == SPARE_MAX) {
+                request_destroy(request);
+                return;
+        }
+        if (request->room > SPARE_BODY) {
+                free(request->body);
+                request->body = NULL;
+                request->room = 0;
+        }
+        request->next = listener->spare;
+        listener->spare = request;
+        listener->spare_count++;
+}
+
+void request_free_spare(struct listener *listener)
+{
+        while (listener->spare) {
+                struct request *request = listener->spare;
+                listener->spare = request->next;
+                request_destroy(request);
+        }
+        listener->spare_count = 0;
+}
+
+void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd)
+{
+        struct listener *listener = arg;
+        const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        struct request *request = info && info->socket_context ? request_take(listener) : NULL;
+        if (!request)
+                return NULL; /* request_handle then closes */
+        listener->memory += request->room; /* a spare one's is no one's */
+        request->connection = info->socket_context;
+        request->connection->request = request;
+        if (!request->connection->started_ms)
+                request->connection->started_ms = clock_monotonic_ms();
+        request->capture = capture_begin(listener->capture, uri);
+        return request;
+}
+
+/* Who sent it: the peer, or whom a trusted proxy names, one hop back. */
+static void find_client(struct request *request, const struct gate_head *head)
+{
+        request->client = request->connection->peer;
+        if (request->connection->trusted && head->forwarded_for) {
+                const char *last = strrchr(head->forwarded_for, ',');
+                last = last ? last + 1 : head->forwarded_for;
+                while (*last == ' ' || *last == '\t')
+                        last++;
+                char text[INET6_ADDRSTRLEN];
+                size_t length = strcspn(last, " \t");
+                if (length < sizeof(text)) {
+                        memcpy(text, last, length);
+                        text[length] = '\0';
+                        (void)limits_parse(text, &request->client); /* untouched when it is no address */
+                }
+        }
+        (void)limits_format(&request->client, request->intake.client_address);
+}
+
+static void refuse(struct request *request, enum verdict verdict, const char *why)
+{
+        if (request->verdict != VERDICT_ACCEPTED)
+                return; /* the first reason counts */
+        request->verdict = verdict;
+        request->why = why;
+        request->close = request->close || gate_must_close(verdict);
+}
+
+static void log_answer(const struct request *request)
+{
+        const struct verdict_info *info = verdict_info(request->verdict);
+        const struct report *report = &request->report;
+        const char *from = request->intake.client_address;
+        if (request->verdict == VERDICT_ACCEPTED || request->verdict == VERDICT_DUPLICATE) {
+                char id[NAME_SIZE];
+                const struct state_message *state = report->state_count ? &report->states[0] : NULL;
+                const char *name = report->netbios_name, *client = report->client_id;
+                log_isapi(LOG_INFO, "%s %s from %s, %s, %s, topic %lld, state %lld",
+                          request->verdict == VERDICT_DUPLICATE ? "Received again" : "Received",
+                          name_format_id(&request->intake.name, id), from, LOG_FIELD(name, name ? strlen(name) : 0),
+                          LOG_FIELD(client, client ? strlen(client) : 0), state ? (long long)state->topic_type : -1LL,
+                          state ? (long long)state->state_id : -1LL);
+        } else {
+                log_isapi(info->status >= 500 ? LOG_ERROR : LOG_WARNING, "Refused with %u a request from %s: %s%s%s",
+                          info->status, from, info->text, request->why ? "; " : "", request->why ? request->why : "");
+        }
+}
+
+static enum MHD_Result answer(struct request *request, struct MHD_Connection *mhd)
+{
+        struct listener *listener = request->listener;
+        /* Nothing but a request that was right as HTTP keeps its connection. */
+        bool close = request->close || !request->on_client_path || listener->stop ||
+                     listener->connection_count > KEEP_ALIVE_MAX;
+        request->phase = PHASE_DONE;
+        if (request->verdict != VERDICT_PATH)
+                listener->verdicts[request->verdict]++;
+        log_answer(request);
+        return reply_queue(listener->replies, mhd, request->verdict, close);
+}
+
+static enum MHD_Result take_head(struct request *request, struct MHD_Connection *mhd, struct gate_head *head)
+{
+        struct listener *listener = request->listener;
+        const char *why;
+        enum verdict verdict = gate_check(mhd, listener->config, head, &why);
+        request->on_client_path = head->on_client_path;
+        find_client(request, head);
+        if (request->capture)
+                capture_head(request->capture, mhd, head->method, head->version);
+        request->content_type[0] = '\0';
+        if (head->content_type && strlen(head->content_type) < sizeof(request->content_type))
+                strcpy(request->content_type, head->content_type);
+        if (verdict != VERDICT_ACCEPTED)
+                refuse(request, verdict, why);
+        else if (listener->stop)
+                refuse(request, VERDICT_STOPPING, NULL);
+        request->phase = PHASE_BODY;
+        /* A body of sound framing is let pass before its refusal is told: so
+         * the client surely reads it.  One that waits for our 100 Continue
+         * need not send it; one that is doubtful or too large is not awaited. */
+        bool at_once = request->close || head->length > listener->config->listener.max_message_size ||
+                       (head->expects && !request->capture);
+        if (request->verdict != VERDICT_ACCEPTED && at_once) {
+                request->close = true;
+                return answer(request, mhd);
+        }
+        return MHD_YES;
+}
+
+static int grow_body(struct request *request, size_t needed)
+{
+        struct listener *listener = request->listener;
+        size_t room = request->room ? request->room : FIRST_ROOM;
+        while (room < needed)
+                room *= 2;
+        if (room == request->room)
+                return 0;
+        if (listener->memory + room - request->room > listener->config->listener.memory)
+                return -ENOBUFS;
+        unsigned char *body = realloc(request->body, room);
+        if (!body)
+                return -ENOMEM;
+        listener->memory += room - request->room;
+        request->body = body;
+        request->room = room;
+        return 0;
+}
+
+/* During an upload libmicrohttpd takes no answer any more, so this one is
+ * written past it, and the connection is given up. */
+static enum MHD_Result cut_off(struct request *request)
+{
+        char text[512];
+        size_t size = reply_format(VERDICT_TOO_LARGE, text, sizeof(text));
+        int fd = request->connection->fd;
+        refuse(request, VERDICT_TOO_LARGE, NULL);
+        request->listener->verdicts[request->verdict]++;
+        log_answer(request);
+        request->close = true;
+        (void)send(fd, text, size, MSG_DONTWAIT | MSG_NOSIGNAL); /* who does not take it sees the close */
+        request->phase = PHASE_DONE;
+        return MHD_NO;
+}
+
+static enum MHD_Result take_body(struct request *request, const char *data, size_t *size)
+{
+        struct listener *listener = request->listener;
+        bool keep = request->verdict == VERDICT_ACCEPTED || request->capture;
+        request->total += *size;
+        if (request->total > listener->config->listener.max_message_size)
+                return cut_off(request);
+        if (keep && grow_body(request, request->total) == 0) {
+                memcpy(request->body + request->size, data, *size);
+                request->size += *size;
+        } else {
+                refuse(request, VERDICT_BUSY, "listener.memory is used up");
+        }
+        *size = 0;
+        return MHD_YES;
+}
+
+static bool admit(struct request *request)
+{
+        struct listener *listener = request->listener;
+        if (!limits_take(listener->limits, &request->client, listener->config, clock_monotonic_ms())) {
+                refuse(request, VERDICT_RATE, NULL);
+                return false;
+        }
+        request->charged = true;
+        enum verdict verdict = quota_admit(listener->quota, request->size);
+        if (verdict != VERDICT_ACCEPTED) {
+                refuse(request, verdict, NULL);
+                return false;
+        }
+        request->admitted = true;
+        request->admitted_size = request->size;
+        return true;
+}
+
+/* Only an accepted message costs its client a token. */
+static void release_admission(struct request *request)
+{
+        struct listener *listener = request->listener;
+        if (request->admitted)
+                quota_release(listener->quota, request->admitted_size);
+        if (request->charged && request->verdict != VERDICT_ACCEPTED)
+                limits_refund(listener->limits, &request->client, listener->config, clock_monotonic_ms());
+        request->admitted = request->charged = false;
+}
+
+/* The writer's thread: hands the request back to the loop.  One wake-up serves
+ * all that are in the list by the time the loop looks. */
+static void on_written(struct ledger_intake *intake)
+{
+        struct request *request = (struct request *)intake;
+        struct listener *listener = request->listener;
+        (void)pthread_mutex_lock(&listener->lock); /* cannot fail on this kind of mutex */
+        bool first = listener->answered == NULL;
+        request->next = listener->answered;
+        listener->answered = request;
+        (void)pthread_mutex_unlock(&listener->lock);
+        if (first && listener_wake(listener) < 0)
+                log_mgr(LOG_ERROR, "The listener cannot be woken: %s", strerror(errno));
+}
+
+static enum MHD_Result finish_body(struct request *request, struct MHD_Connection *mhd)
+{
+        struct listener *listener = request->listener;
+        if (request->verdict == VERDICT_ACCEPTED && admit(request)) {
+                const char *why = NULL;
+                enum verdict verdict = reader_read(listener->reader, listener->config,
+                                                   *request->content_type ? request->content_type : NULL,
+                                                   request->body ? (const void *)request->body : "", request->size,
+                                                   &request->report, &why);
+                request->intake.report = &request->report;
+                request->intake.done = on_written;
+                if (verdict != VERDICT_ACCEPTED)
+                        refuse(request, verdict, why);
+                else if (ledger_intake_prepare(&request->intake) < 0)
+                        refuse(request, VERDICT_BUSY, "out of memory");
+        }
+        if (request->verdict != VERDICT_ACCEPTED) {
+                release_admission(request);
+                return answer(request, mhd);
+        }
+        request->phase = PHASE_WAITING;
+        MHD_suspend_connection(mhd);
+        ledger_submit(listener->ledger, &request->intake);
+        return MHD_YES;
+}
+
+enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
+                               const char *version, const char *data, size_t *size, void **context)
+{
+        (void)arg;
+        struct request *request = *context;
+        if (!request)
+                return MHD_NO;
+        switch (request->phase) {
+        case PHASE_HEAD: {
+                struct gate_head head = { .method = method, .url = url, .version = version };
+                return take_head(request, mhd, &head);
+        }
+        case PHASE_BODY:
+                return *size ? take_body(request, data, size) : finish_body(request, mhd);
+        case PHASE_WAITING:
+                assert(!"resumed before the writer was done");
+                return MHD_NO;
+        case PHASE_ANSWER:
+                request->verdict = request->intake.verdict;
+                release_admission(request);
+                return answer(request, mhd);
+        case PHASE_DONE:
+                break;
+        }
+        return MHD_YES;
+}
+
+static void hand_to_capture(struct request *request)
+{
+        struct capture_record *record = request->capture;
+        request->capture = NULL;
+        record->verdict = request->verdict;
+        (void)strcpy(record->peer, request->intake.client_address); /* the larger of the two */
+        record->body = malloc(request->size + 1);
+        if (record->body && request->size) {
+                memcpy(record->body, request->body, request->size);
+                record->body_size = request->size;
+        }
+        if (request->listener->capture)
+                capture_submit(request->listener->capture, record);
+        else
+                capture_discard(record);
+}
+
+void request_completed(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code)
+{
+        (void)mhd;
+        (void)code;
+        struct listener *listener = arg;
+        struct request *request = *context;
+        if (!request)
+                return;
+        struct connection *connection = request->connection;
+        if (request->phase == PHASE_DONE && request->close)
+                linger_add(&listener->linger, listener->epoll_fd, connection->fd, clock_monotonic_ms());
+        if (request->capture)
+                hand_to_capture(request);
+        release_admission(request);
+        connection->request = NULL;
+        connection->started_ms = 0;
+        connection->bytes_idle = UINT64_MAX; /* to be read at the next sweep */
+        *context = NULL;
+        request_give_back(listener, request);
+}

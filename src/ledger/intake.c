@@ -1,0 +1,299 @@
+/* A message's way into the ledger. */
+#include "ledger_private.h"
+
+#include "fsp/clock.h"
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <lz4.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE])
+{
+        int r = crypto_generichash(ret_digest, LEDGER_DIGEST_SIZE, bytes, size, NULL, 0);
+        assert(r == 0);
+        (void)r;
+}
+
+/* packed is grown as needed and kept.  A body that does not get shorter is
+ * stored as it is: a reader tells by the two sizes. */
+int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room, size_t *ret_size)
+{
+        assert(size <= LZ4_MAX_INPUT_SIZE);
+        size_t room = (size_t)LZ4_compressBound((int)size);
+        if (*packed_room < room) {
+                unsigned char *larger = realloc(*packed, room);
+                if (!larger)
+                        return -ENOMEM;
+                *packed = larger;
+                *packed_room = room;
+        }
+        int length = LZ4_compress_default(bytes, (char *)*packed, (int)size, (int)*packed_room);
+        if (length > 0 && (size_t)length < size) {
+                *ret_size = (size_t)length;
+                return 0;
+        }
+        memcpy(*packed, bytes, size);
+        *ret_size = size;
+        return 0;
+}
+
+int ledger_intake_prepare(struct ledger_intake *intake)
+{
+        const struct report *report = intake->report;
+        ledger_digest(report->bytes, report->size, intake->digest);
+        return ledger_pack(report->bytes, report->size, &intake->packed, &intake->packed_room, &intake->packed_size);
+}
+
+void ledger_intake_free(struct ledger_intake *intake)
+{
+        free(intake->packed);
+        intake->packed = NULL;
+        intake->packed_room = 0;
+}
+
+static void bind_text(sqlite3_stmt *statement, int column, const char *text)
+{
+        /* A failed bind shows in the step that follows: NOT NULL, or misuse. */
+        if (text)
+                (void)sqlite3_bind_text(statement, column, text, -1, SQLITE_STATIC);
+        else
+                (void)sqlite3_bind_null(statement, column);
+}
+
+static void bind_time(sqlite3_stmt *statement, int column, int64_t ms)
+{
+        if (ms == CLOCK_UNKNOWN)
+                (void)sqlite3_bind_null(statement, column);
+        else
+                (void)sqlite3_bind_int64(statement, column, ms);
+}
+
+static char *params_as_json(const struct state_message *state)
+{
+        json_t *array = json_array();
+        bool ok = array != NULL;
+        for (size_t i = 0; ok && i < state->param_count; i++)
+                ok = json_array_append_new(array, json_string(state->params[i])) == 0;
+        char *text = ok ? json_dumps(array, JSON_COMPACT) : NULL;
+        json_decref(array);
+        return text;
+}
+
+static int insert_state(struct ledger *ledger, int64_t seq, size_t part, const struct state_message *state)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_INSERT_STATE);
+        char *params = params_as_json(state);
+        if (!statement || !params) {
+                free(params);
+                return -ENOMEM;
+        }
+        (void)sqlite3_bind_int64(statement, 1, seq); /* as in bind_text */
+        (void)sqlite3_bind_int64(statement, 2, (int64_t)part);
+        (void)sqlite3_bind_int64(statement, 3, state->topic_type);
+        bind_text(statement, 4, state->topic_id);
+        (void)sqlite3_bind_int64(statement, 5, state->state_id);
+        bind_time(statement, 6, state->message_time_ms);
+        bind_text(statement, 7, state->serial_number);
+        bind_text(statement, 8, params);
+        bind_text(statement, 9, state->details);
+        int r = ledger_run(ledger, statement);
+        (void)sqlite3_clear_bindings(statement);
+        free(params);
+        return r;
+}
+
+int ledger_insert_report(struct ledger *ledger, int64_t seq, const struct report *report)
+{
+        for (size_t i = 0; i < report->state_count; i++) {
+                int r = insert_state(ledger, seq, i, &report->states[i]);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
+static int insert_body(struct ledger *ledger, int64_t seq, const void *packed, size_t size)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_INSERT_BODY);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, seq);
+        if (sqlite3_bind_blob64(statement, 2, packed, size, SQLITE_STATIC) != SQLITE_OK)
+                return -ENOMEM;
+        int r = ledger_run(ledger, statement);
+        (void)sqlite3_clear_bindings(statement);
+        return r;
+}
+
+struct row {
+        struct message_name name;
+        int64_t received_ms;
+        enum delivery delivery;
+        const unsigned char *digest;
+        const char *client_address;
+        const char *reason;
+};
+
+static int insert_message(struct ledger *ledger, const struct row *row, const struct report *report)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_INSERT_MESSAGE);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, row->name.seq); /* as in bind_text */
+        (void)sqlite3_bind_int64(statement, 2, row->name.time_ms);
+        (void)sqlite3_bind_int64(statement, 3, row->name.node);
+        (void)sqlite3_bind_int64(statement, 4, row->received_ms);
+        (void)sqlite3_bind_int64(statement, 5, row->delivery);
+        (void)sqlite3_bind_blob(statement, 6, row->digest, LEDGER_DIGEST_SIZE, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(statement, 7, (int64_t)report->size);
+        bind_text(statement, 8, row->client_address);
+        bind_text(statement, 9, report->client_id);
+        bind_text(statement, 10, report->netbios_name);
+        bind_text(statement, 11, report->client_version);
+        bind_time(statement, 12, row->delivery == DELIVERY_STAGED ? row->received_ms : CLOCK_UNKNOWN);
+        bind_time(statement, 13, row->delivery == DELIVERY_QUARANTINED ? clock_wall_ms() : CLOCK_UNKNOWN);
+        bind_text(statement, 14, row->reason);
+        int r = ledger_run(ledger, statement);
+        (void)sqlite3_clear_bindings(statement);
+        return r < 0 ? r : ledger_insert_report(ledger, row->name.seq, report);
+}
+
+/* The same bytes within policy.deduplicate?  1 and their name, 0, -errno. */
+static int find_duplicate(struct ledger *ledger, struct ledger_intake *intake, int64_t now_ms)
+{
+        int64_t window_ms = ledger->batch_config->policy.deduplicate_ms;
+        if (window_ms == 0)
+                return 0;
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DUPLICATE);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_blob(statement, 1, intake->digest, LEDGER_DIGEST_SIZE, SQLITE_STATIC); /* as in bind_text */
+        (void)sqlite3_bind_int64(statement, 2, now_ms - window_ms);
+        (void)sqlite3_bind_int64(statement, 3, (int64_t)intake->report->size);
+        int result = sqlite3_step(statement);
+        if (result == SQLITE_ROW)
+                intake->name = (struct message_name){ .seq = sqlite3_column_int64(statement, 0),
+                                                      .time_ms = sqlite3_column_int64(statement, 1),
+                                                      .node = (unsigned)sqlite3_column_int(statement, 2) };
+        (void)sqlite3_reset(statement); /* repeats the result of step */
+        return result == SQLITE_ROW ? 1 : ledger_errno(result);
+}
+
+/* Names never go backwards, whatever the wall clock does, and one that shows
+ * a sequence begun anew shows a later time. */
+static struct message_name next_name(struct ledger *ledger, int64_t now_ms)
+{
+        ledger->last_seq++;
+        if (now_ms > ledger->last_name_ms)
+                ledger->last_name_ms = now_ms;
+        else if ((uint32_t)ledger->last_seq == 0)
+                ledger->last_name_ms++;
+        return (struct message_name){ ledger->last_name_ms, ledger->node, ledger->last_seq };
+}
+
+static int run_intake(struct ledger *ledger, struct ledger_job *job)
+{
+        struct ledger_intake *intake = (struct ledger_intake *)job;
+        int64_t now_ms = clock_wall_ms();
+        int r = find_duplicate(ledger, intake, now_ms);
+        if (r != 0) {
+                intake->verdict = VERDICT_DUPLICATE;
+                return r < 0 ? r : 0;
+        }
+        intake->verdict = VERDICT_ACCEPTED;
+        intake->name = next_name(ledger, now_ms);
+        struct row row = { .name = intake->name,
+                           .received_ms = now_ms,
+                           .delivery = DELIVERY_RECEIVED,
+                           .digest = intake->digest,
+                           .client_address = intake->client_address };
+        r = insert_message(ledger, &row, intake->report);
+        if (r == 0)
+                r = insert_body(ledger, row.name.seq, intake->packed, intake->packed_size);
+        if (r == 0)
+                ledger_count(ledger, LEDGER_NOWHERE, DELIVERY_RECEIVED, (int64_t)intake->report->size);
+        return r;
+}
+
+static void intake_done(struct ledger_job *job, int result)
+{
+        struct ledger_intake *intake = (struct ledger_intake *)job;
+        if (result < 0)
+                intake->verdict = VERDICT_STORE_FAULT;
+        intake->done(intake);
+}
+
+void ledger_submit(struct ledger *ledger, struct ledger_intake *intake)
+{
+        assert(intake->packed && intake->done);
+        intake->job.run = run_intake;
+        intake->job.done = intake_done;
+        ledger_submit_job(ledger, &intake->job);
+}
+
+struct import {
+        struct ledger_job job;
+        const struct message_name *name;
+        const struct report *report;
+        const char *reason;
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        unsigned char *packed;
+        size_t packed_size;
+};
+
+/* The name on disk shows the low 32 bits of seq; the row takes the first
+ * number with these bits that is free. */
+static int free_seq(struct ledger *ledger, int64_t *seq)
+{
+        for (;; *seq += INT64_C(1) << 32) {
+                sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_REQUEUE_LOOK);
+                if (!statement)
+                        return -ENOMEM;
+                (void)sqlite3_bind_int64(statement, 1, *seq); /* as in bind_text */
+                int result = sqlite3_step(statement);
+                (void)sqlite3_reset(statement); /* repeats the result of step */
+                if (result != SQLITE_ROW)
+                        return ledger_errno(result);
+        }
+}
+
+static int run_import(struct ledger *ledger, struct ledger_job *job)
+{
+        struct import *import = (struct import *)job;
+        enum delivery delivery = import->reason ? DELIVERY_QUARANTINED : DELIVERY_STAGED;
+        struct row row = { .name = *import->name,
+                           .received_ms = import->name->time_ms,
+                           .delivery = delivery,
+                           .digest = import->digest,
+                           .client_address = "", /* the file does not tell */
+                           .reason = import->reason };
+        int r = free_seq(ledger, &row.name.seq);
+        if (r == 0)
+                r = insert_message(ledger, &row, import->report);
+        if (r == 0)
+                r = insert_body(ledger, row.name.seq, import->packed, import->packed_size);
+        if (r < 0)
+                return r;
+        if (row.name.seq > ledger->last_seq)
+                ledger->last_seq = row.name.seq;
+        if (row.name.time_ms > ledger->last_name_ms)
+                ledger->last_name_ms = row.name.time_ms;
+        ledger_count(ledger, LEDGER_NOWHERE, delivery, (int64_t)import->report->size);
+        return 0;
+}
+
+int ledger_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
+                  const char *quarantine_reason)
+{
+        struct import import = { .job.run = run_import, .name = name, .report = report, .reason = quarantine_reason };
+        size_t room = 0;
+        ledger_digest(report->bytes, report->size, import.digest);
+        int r = ledger_pack(report->bytes, report->size, &import.packed, &room, &import.packed_size);
+        if (r == 0)
+                r = ledger_call(ledger, &import.job);
+        free(import.packed);
+        return r;
+}

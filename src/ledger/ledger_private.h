@@ -1,0 +1,98 @@
+/* What the files of the ledger room share. */
+#ifndef LEDGER_PRIVATE_H
+#define LEDGER_PRIVATE_H
+
+#include "fsp/ledger.h"
+
+#include <pthread.h>
+#include <sqlite3.h>
+#include <stdatomic.h>
+
+/* The statements of the writing connection; their text stands in statements.c. */
+enum statement {
+        STATEMENT_BEGIN,
+        STATEMENT_COMMIT,
+        STATEMENT_ROLLBACK,
+        STATEMENT_DUPLICATE,
+        STATEMENT_INSERT_MESSAGE,
+        STATEMENT_INSERT_STATE,
+        STATEMENT_INSERT_BODY,
+        STATEMENT_MARK_STAGED,
+        STATEMENT_MARK_COPIED,
+        STATEMENT_MARK_FORWARDED,
+        STATEMENT_MARK_QUARANTINED,
+        STATEMENT_REQUEUE_LOOK,
+        STATEMENT_REQUEUE,
+        STATEMENT_OLDEST,
+        STATEMENT_DELETE_BODY,
+        STATEMENT_FIND_INBOX,
+        STATEMENT_INSERT_INBOX,
+        STATEMENT_INSERT_SHIPMENT,
+        STATEMENT_SHIPMENT_DONE,
+        STATEMENT_DELETE_SHIPMENTS,
+        STATEMENT_PROBE,
+        STATEMENT_EXPIRED,
+        STATEMENT_DELETE_MESSAGE,
+        STATEMENT_DELETE_STATES,
+        STATEMENT_ARCHIVED,
+        STATEMENT_VACUUM,
+        STATEMENT_COUNT
+};
+
+struct ledger {
+        /* Constant after open. */
+        char *path;
+        int lock_fd; /* flock on PATH.lock: one fspd a ledger */
+        unsigned node;
+
+        /* Under lock. */
+        pthread_mutex_t lock;
+        pthread_cond_t wake;
+        struct ledger_job *first, **last;
+        struct config *config;
+        bool stopping;
+        void (*ring)(void *arg);
+        void *ring_arg;
+
+        /* The writer's (before it runs: the opener's). */
+        pthread_t thread;
+        sqlite3 *db;
+        sqlite3_stmt *statements[STATEMENT_COUNT];
+        struct config *batch_config;
+        int64_t last_seq, last_name_ms;
+        int64_t delta[DELIVERY_COUNT], delta_bytes; /* of the open transaction */
+        int wal_pages;
+        int64_t retry_ms, retention_ms; /* monotonic: when to try again, to tidy again */
+
+        /* Read by anyone. */
+        _Atomic int64_t totals[DELIVERY_COUNT];
+        _Atomic int64_t bytes;
+        _Atomic uint64_t commits;
+        _Atomic int fault; /* 0 while online, else -errno */
+};
+
+/* schema.c */
+int ledger_connect(const char *path, bool create, sqlite3 **ret_db);
+int ledger_load(struct ledger *ledger); /* last_seq, totals, node */
+/* -errno for a result code of SQLite; 0 for OK, ROW and DONE. */
+int ledger_errno(int result);
+
+/* statements.c */
+sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which); /* reset; NULL: out of memory or damage */
+void ledger_finalize(struct ledger *ledger);
+/* Steps a statement that gives no row, then resets it. */
+int ledger_run(struct ledger *ledger, sqlite3_stmt *statement);
+int ledger_run_simple(struct ledger *ledger, enum statement which);
+
+/* writer.c */
+void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size);
+#define LEDGER_NOWHERE ((enum delivery)DELIVERY_COUNT) /* no row yet, or none any more */
+
+/* intake.c */
+int ledger_insert_report(struct ledger *ledger, int64_t seq, const struct report *report);
+int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room, size_t *ret_size);
+
+/* retention.c: one small step; 1 when there is more to do, 0, -errno. */
+int ledger_tidy(struct ledger *ledger);
+
+#endif

@@ -1,0 +1,201 @@
+/* The tables, how a connection is set up, and what is read at the start. */
+#include "ledger_private.h"
+
+#include "fsp/clock.h"
+#include <errno.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define APPLICATION_ID 0x46535031 /* "FSP1" */
+
+/* Append only: a ledger of version N is brought to N+1 by migrations[N]. */
+static const char *const migrations[] = {
+        "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
+        /* Where files were put; identity is equal exactly when it is the same place. */
+        "CREATE TABLE inbox(id INTEGER PRIMARY KEY, identity TEXT NOT NULL UNIQUE, place TEXT NOT NULL);"
+        /* One row a message; small, since each of its states rewrites it. */
+        "CREATE TABLE message("
+        " seq INTEGER PRIMARY KEY, name_ms INTEGER NOT NULL, node INTEGER NOT NULL,"
+        " received_ms INTEGER NOT NULL, delivery INTEGER NOT NULL, digest BLOB NOT NULL, size INTEGER NOT NULL,"
+        " client_address TEXT NOT NULL, client_id TEXT, netbios_name TEXT, client_version TEXT,"
+        " staged_ms INTEGER, copied_ms INTEGER, forwarded_ms INTEGER, quarantined_ms INTEGER,"
+        " inbox INTEGER, reason TEXT);"
+        /* What is still on its way: short, however long the history is. */
+        "CREATE INDEX message_open ON message(delivery, seq, size) WHERE delivery <> 3;"
+        "CREATE INDEX message_digest ON message(digest);"
+        /* One row a StateMessage. */
+        "CREATE TABLE state("
+        " seq INTEGER NOT NULL, part INTEGER NOT NULL, topic_type INTEGER NOT NULL, topic_id TEXT,"
+        " state_id INTEGER NOT NULL, message_time_ms INTEGER, serial_number TEXT, params TEXT, details TEXT,"
+        " PRIMARY KEY(seq, part)) WITHOUT ROWID;"
+        /* The bytes as received: LZ4 block, or as they are where that is no shorter. */
+        "CREATE TABLE body(seq INTEGER PRIMARY KEY, data BLOB NOT NULL);"
+        /* The throttle's memory: so many files went out at that time. */
+        "CREATE TABLE shipment(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, files INTEGER NOT NULL);",
+};
+#define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
+
+int ledger_errno(int result)
+{
+        switch (result & 0xFF) {
+        case SQLITE_OK:
+        case SQLITE_ROW:
+        case SQLITE_DONE:
+                return 0;
+        case SQLITE_FULL:
+                return -ENOSPC;
+        case SQLITE_NOMEM:
+                return -ENOMEM;
+        case SQLITE_READONLY:
+                return -EROFS;
+        case SQLITE_BUSY:
+        case SQLITE_LOCKED:
+                return -EBUSY;
+        case SQLITE_CORRUPT:
+        case SQLITE_NOTADB:
+        case SQLITE_FORMAT:
+                return -EUCLEAN;
+        case SQLITE_CANTOPEN:
+        case SQLITE_PERM:
+        case SQLITE_AUTH:
+                return -EACCES;
+        case SQLITE_IOERR:
+                return result == SQLITE_IOERR_NOMEM ? -ENOMEM : -EIO;
+        case SQLITE_TOOBIG:
+                return -EFBIG;
+        default: /* a foreign list, which may grow */
+                return -EIO;
+        }
+}
+
+static int read_number(sqlite3 *db, const char *sql, int64_t *ret_value)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+        if (result == SQLITE_OK)
+                result = sqlite3_step(statement);
+        int r = result == SQLITE_DONE ? -ENOENT : ledger_errno(result);
+        if (r == 0)
+                *ret_value = sqlite3_column_int64(statement, 0);
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return r;
+}
+
+static int migrate(sqlite3 *db, int64_t version)
+{
+        char sql[96];
+        (void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID, VERSION);
+        int result = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
+        for (int64_t i = version; result == SQLITE_OK && i < VERSION; i++)
+                result = sqlite3_exec(db, migrations[i], NULL, NULL, NULL);
+        if (result == SQLITE_OK)
+                result = sqlite3_exec(db, sql, NULL, NULL, NULL);
+        if (result == SQLITE_OK)
+                result = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
+        return ledger_errno(result);
+}
+
+static int check_version(sqlite3 *db, bool create)
+{
+        int64_t application, version, tables;
+        int r = read_number(db, "PRAGMA application_id", &application);
+        if (r == 0)
+                r = read_number(db, "PRAGMA user_version", &version);
+        if (r == 0)
+                r = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+        if (r < 0)
+                return r;
+        if (application != APPLICATION_ID && (application != 0 || tables > 0 || !create))
+                return -EUCLEAN;
+        if (version > VERSION)
+                return -EPROTONOSUPPORT; /* of a later fspd: not damaged, not ours to touch */
+        if (version == VERSION)
+                return 0;
+        return create ? migrate(db, version) : -EUCLEAN;
+}
+
+int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
+{
+        /* The size of the WAL is bounded by checkpoints of the writer's own
+         * making, after the answers are out; never inside a commit. */
+        static const char setup[] = "PRAGMA auto_vacuum = INCREMENTAL;"
+                                    "PRAGMA journal_mode = WAL;"
+                                    "PRAGMA synchronous = FULL;"
+                                    "PRAGMA wal_autocheckpoint = 0;"
+                                    "PRAGMA journal_size_limit = 67108864;"
+                                    "PRAGMA mmap_size = 0;"
+                                    "PRAGMA trusted_schema = OFF;"
+                                    "PRAGMA cell_size_check = ON;"
+                                    "PRAGMA temp_store = MEMORY;"
+                                    "PRAGMA cache_size = -4096;";
+        sqlite3 *db = NULL;
+        int flags = create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
+        int result = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+        if (result == SQLITE_OK)
+                result = sqlite3_extended_result_codes(db, 1);
+        if (result == SQLITE_OK)
+                result = sqlite3_busy_timeout(db, 5000);
+        if (result == SQLITE_OK)
+                result = sqlite3_exec(db, create ? setup : "PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
+                                      NULL, NULL, NULL);
+        int r = result == SQLITE_OK ? check_version(db, create) : ledger_errno(result);
+        if (r < 0) {
+                (void)sqlite3_close(db); /* no statement is open */
+                return r;
+        }
+        *ret_db = db;
+        return 0;
+}
+
+static int load_node(struct ledger *ledger)
+{
+        int64_t node;
+        int r = read_number(ledger->db, "SELECT value FROM meta WHERE key = 'node'", &node);
+        if (r == -ENOENT) {
+                char sql[80];
+                node = randombytes_uniform(0x10000);
+                (void)snprintf(sql, sizeof(sql), "INSERT INTO meta(key, value) VALUES('node', %d)", (int)node);
+                r = ledger_errno(sqlite3_exec(ledger->db, sql, NULL, NULL, NULL));
+        }
+        if (r == 0)
+                ledger->node = (unsigned)node & 0xFFFF;
+        return r;
+}
+
+static int load_totals(struct ledger *ledger)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(ledger->db,
+                                        "SELECT delivery, count(*), sum(size) FROM message WHERE delivery <> 3"
+                                        " GROUP BY delivery",
+                                        -1, &statement, NULL);
+        while (result == SQLITE_OK || result == SQLITE_ROW) {
+                result = sqlite3_step(statement);
+                if (result != SQLITE_ROW)
+                        break;
+                int delivery = sqlite3_column_int(statement, 0);
+                if (delivery < 0 || delivery >= DELIVERY_COUNT) {
+                        result = SQLITE_CORRUPT;
+                        break;
+                }
+                ledger->totals[delivery] = sqlite3_column_int64(statement, 1);
+                ledger->bytes += sqlite3_column_int64(statement, 2);
+        }
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return ledger_errno(result);
+}
+
+int ledger_load(struct ledger *ledger)
+{
+        int r = load_node(ledger);
+        if (r == 0)
+                r = read_number(ledger->db, "SELECT coalesce(max(seq), 0) FROM message", &ledger->last_seq);
+        if (r == 0)
+                r = read_number(ledger->db,
+                                "SELECT coalesce(max(name_ms), 0) FROM (SELECT name_ms FROM message"
+                                " ORDER BY seq DESC LIMIT 1)",
+                                &ledger->last_name_ms);
+        return r == 0 ? load_totals(ledger) : r;
+}

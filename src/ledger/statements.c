@@ -1,0 +1,84 @@
+/* The SQL of the writing connection, one text a statement. */
+#include "ledger_private.h"
+
+#include <assert.h>
+
+static const char *const statement_text[STATEMENT_COUNT] = {
+        [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
+        [STATEMENT_COMMIT] = "COMMIT",
+        [STATEMENT_ROLLBACK] = "ROLLBACK",
+        [STATEMENT_DUPLICATE] = "SELECT seq, name_ms, node FROM message WHERE digest = ?1 AND received_ms > ?2"
+                                " AND size = ?3 LIMIT 1",
+        [STATEMENT_INSERT_MESSAGE] =
+                "INSERT INTO message(seq, name_ms, node, received_ms, delivery, digest, size, client_address,"
+                " client_id, netbios_name, client_version, staged_ms, quarantined_ms, reason)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
+        [STATEMENT_INSERT_STATE] = "INSERT INTO state(seq, part, topic_type, topic_id, state_id, message_time_ms,"
+                                   " serial_number, params, details) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        [STATEMENT_INSERT_BODY] = "INSERT INTO body(seq, data) VALUES(?1, ?2)",
+        [STATEMENT_MARK_STAGED] = "UPDATE message SET delivery = 1, staged_ms = ?2 WHERE seq = ?1 AND delivery = 0"
+                                  " RETURNING size, delivery, 0",
+        [STATEMENT_MARK_COPIED] = "UPDATE message SET delivery = 2, copied_ms = ?2, inbox = ?3"
+                                  " WHERE seq = ?1 AND delivery = 1 RETURNING size, delivery, 1",
+        [STATEMENT_MARK_FORWARDED] = "UPDATE message SET delivery = 3, forwarded_ms = ?2"
+                                     " WHERE seq = ?1 AND delivery = 2 RETURNING size, delivery, 2",
+        /* Its times tell the state it comes from. */
+        [STATEMENT_MARK_QUARANTINED] =
+                "UPDATE message SET delivery = 4, quarantined_ms = ?2, reason = ?3 WHERE seq = ?1 AND delivery < 3"
+                " RETURNING size, delivery, (staged_ms IS NOT NULL) + (copied_ms IS NOT NULL)",
+        [STATEMENT_REQUEUE_LOOK] = "SELECT m.delivery, m.size, EXISTS(SELECT 1 FROM body b WHERE b.seq = m.seq)"
+                                   " FROM message m WHERE m.seq = ?1",
+        [STATEMENT_REQUEUE] = "UPDATE message SET delivery = 0, staged_ms = NULL, copied_ms = NULL,"
+                              " forwarded_ms = NULL, quarantined_ms = NULL, inbox = NULL, reason = NULL"
+                              " WHERE seq = ?1",
+        [STATEMENT_OLDEST] = "SELECT received_ms FROM message INDEXED BY message_open"
+                             " WHERE delivery = ?1 AND delivery <> 3 ORDER BY seq LIMIT 1",
+        [STATEMENT_DELETE_BODY] = "DELETE FROM body WHERE seq = ?1",
+        [STATEMENT_FIND_INBOX] = "SELECT id FROM inbox WHERE identity = ?1",
+        [STATEMENT_INSERT_INBOX] = "INSERT INTO inbox(identity, place) VALUES(?1, ?2)",
+        [STATEMENT_INSERT_SHIPMENT] = "INSERT INTO shipment(at_ms, files) VALUES(?1, ?2)",
+        [STATEMENT_SHIPMENT_DONE] = "UPDATE shipment SET at_ms = ?2 WHERE id = ?1",
+        [STATEMENT_DELETE_SHIPMENTS] = "DELETE FROM shipment WHERE at_ms < ?1",
+        [STATEMENT_PROBE] = "INSERT INTO meta(key, value) VALUES('last_fault_over', ?1)"
+                            " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+        /* By seq, oldest first; the newest row stays so that seq never repeats. */
+        [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms FROM message"
+                              " WHERE seq < (SELECT max(seq) FROM message) ORDER BY seq LIMIT ?1",
+        [STATEMENT_DELETE_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
+        [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE seq = ?1",
+        [STATEMENT_ARCHIVED] = "SELECT b.seq FROM body b JOIN message m ON m.seq = b.seq WHERE m.delivery = 3"
+                               " ORDER BY b.seq LIMIT ?1",
+        [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
+};
+
+sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which)
+{
+        sqlite3_stmt **statement = &ledger->statements[which];
+        if (!*statement &&
+            sqlite3_prepare_v3(ledger->db, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL))
+                return NULL;
+        return *statement;
+}
+
+int ledger_run(struct ledger *ledger, sqlite3_stmt *statement)
+{
+        int result = statement ? sqlite3_step(statement) : sqlite3_errcode(ledger->db);
+        while (result == SQLITE_ROW)
+                result = sqlite3_step(statement);
+        if (statement)
+                (void)sqlite3_reset(statement); /* repeats the result of step */
+        return ledger_errno(result);
+}
+
+int ledger_run_simple(struct ledger *ledger, enum statement which)
+{
+        return ledger_run(ledger, ledger_statement(ledger, which));
+}
+
+void ledger_finalize(struct ledger *ledger)
+{
+        for (int i = 0; i < STATEMENT_COUNT; i++) {
+                (void)sqlite3_finalize(ledger->statements[i]); /* repeats the last step's result */
+                ledger->statements[i] = NULL;
+        }
+}

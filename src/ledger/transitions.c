@@ -1,0 +1,274 @@
+/* The state machine: each way a message can go, as a job of the writer. */
+#include "ledger_private.h"
+
+#include "fsp/clock.h"
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+
+static const char *const delivery_names[DELIVERY_COUNT] = {
+        [DELIVERY_RECEIVED] = "received",   [DELIVERY_STAGED] = "staged",           [DELIVERY_COPIED] = "copied",
+        [DELIVERY_FORWARDED] = "forwarded", [DELIVERY_QUARANTINED] = "quarantined",
+};
+
+const char *delivery_name(enum delivery delivery)
+{
+        assert(delivery < DELIVERY_COUNT);
+        return delivery_names[delivery];
+}
+
+int delivery_parse(const char *name, enum delivery *ret_delivery)
+{
+        for (int i = 0; i < DELIVERY_COUNT; i++) {
+                if (strcmp(name, delivery_names[i]) == 0) {
+                        *ret_delivery = (enum delivery)i;
+                        return 0;
+                }
+        }
+        return -EINVAL;
+}
+
+struct mark {
+        struct ledger_job job;
+        enum statement statement;
+        const int64_t *seqs;
+        size_t count;
+        int64_t inbox;      /* MARK_COPIED */
+        const char *reason; /* MARK_QUARANTINED */
+        int64_t shipment;   /* made by MARK_COPIED, ended by MARK_FORWARDED */
+};
+
+static int delete_body(struct ledger *ledger, int64_t seq)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DELETE_BODY);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, seq); /* cannot fail on a prepared parameter */
+        return ledger_run(ledger, statement);
+}
+
+/* Each of these statements returns size, the state it went to and the one it
+ * came from; nothing when the row was not in the state to start from. */
+static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq, int64_t now_ms)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, mark->statement);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, seq); /* as above */
+        (void)sqlite3_bind_int64(statement, 2, now_ms);
+        if (mark->statement == STATEMENT_MARK_COPIED)
+                (void)sqlite3_bind_int64(statement, 3, mark->inbox);
+        if (mark->statement == STATEMENT_MARK_QUARANTINED)
+                (void)sqlite3_bind_text(statement, 3, mark->reason, -1, SQLITE_STATIC);
+        int result = sqlite3_step(statement);
+        if (result == SQLITE_ROW) {
+                ledger_count(ledger, (enum delivery)sqlite3_column_int(statement, 2),
+                             (enum delivery)sqlite3_column_int(statement, 1), sqlite3_column_int64(statement, 0));
+                result = sqlite3_step(statement);
+        }
+        (void)sqlite3_reset(statement); /* repeats the result of step */
+        int r = ledger_errno(result);
+        if (r == 0 && mark->statement == STATEMENT_MARK_FORWARDED && ledger->batch_config->ledger.archive_size == 0)
+                r = delete_body(ledger, seq);
+        return r;
+}
+
+/* At the copy, before the first file can appear, so that a crash cannot make
+ * the throttle forget; when all have appeared, the time is set to then. */
+static int charge_throttle(struct ledger *ledger, struct mark *mark, int64_t now_ms)
+{
+        bool begins = mark->statement == STATEMENT_MARK_COPIED || mark->shipment == LEDGER_NEW_SHIPMENT;
+        bool ends = mark->statement == STATEMENT_MARK_FORWARDED && mark->shipment > 0;
+        if (!begins && !ends)
+                return 0;
+        sqlite3_stmt *statement =
+                ledger_statement(ledger, ends ? STATEMENT_SHIPMENT_DONE : STATEMENT_INSERT_SHIPMENT);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, ends ? mark->shipment : now_ms); /* as above */
+        (void)sqlite3_bind_int64(statement, 2, ends ? now_ms : (int64_t)mark->count);
+        int r = ledger_run(ledger, statement);
+        if (r == 0 && begins)
+                mark->shipment = sqlite3_last_insert_rowid(ledger->db);
+        return r;
+}
+
+static int run_mark(struct ledger *ledger, struct ledger_job *job)
+{
+        struct mark *mark = (struct mark *)job;
+        int64_t now_ms = clock_wall_ms();
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < mark->count; i++)
+                r = mark_one(ledger, mark, mark->seqs[i], now_ms);
+        return r == 0 ? charge_throttle(ledger, mark, now_ms) : r;
+}
+
+int ledger_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count)
+{
+        struct mark mark = { .job.run = run_mark, .statement = STATEMENT_MARK_STAGED, .seqs = seqs, .count = count };
+        return ledger_call(ledger, &mark.job);
+}
+
+int ledger_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t inbox,
+                       int64_t *ret_shipment)
+{
+        struct mark mark = { .job.run = run_mark,
+                             .statement = STATEMENT_MARK_COPIED,
+                             .seqs = seqs,
+                             .count = count,
+                             .inbox = inbox };
+        int r = ledger_call(ledger, &mark.job);
+        if (r == 0)
+                *ret_shipment = mark.shipment;
+        return r;
+}
+
+int ledger_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment)
+{
+        struct mark mark = { .job.run = run_mark,
+                             .statement = STATEMENT_MARK_FORWARDED,
+                             .seqs = seqs,
+                             .count = count,
+                             .shipment = shipment };
+        return ledger_call(ledger, &mark.job);
+}
+
+int ledger_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason)
+{
+        struct mark mark = { .job.run = run_mark,
+                             .statement = STATEMENT_MARK_QUARANTINED,
+                             .seqs = &seq,
+                             .count = 1,
+                             .reason = reason };
+        return ledger_call(ledger, &mark.job);
+}
+
+struct requeue {
+        struct ledger_job job;
+        int64_t seq;
+        int outcome; /* a refusal is no fault: it must not roll back the others */
+};
+
+static int run_requeue(struct ledger *ledger, struct ledger_job *job)
+{
+        struct requeue *requeue = (struct requeue *)job;
+        sqlite3_stmt *look = ledger_statement(ledger, STATEMENT_REQUEUE_LOOK);
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_REQUEUE);
+        if (!look || !statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(look, 1, requeue->seq); /* as above */
+        int result = sqlite3_step(look);
+        int delivery = sqlite3_column_int(look, 0);
+        int64_t size = sqlite3_column_int64(look, 1);
+        bool kept = sqlite3_column_int(look, 2);
+        (void)sqlite3_reset(look); /* repeats the result of step */
+        if (result != SQLITE_ROW) {
+                requeue->outcome = -ENOENT;
+                return ledger_errno(result);
+        }
+        bool ended = delivery == DELIVERY_FORWARDED || delivery == DELIVERY_QUARANTINED;
+        requeue->outcome = !ended ? -EALREADY : !kept ? -ENODATA : 0;
+        if (requeue->outcome < 0)
+                return 0;
+        (void)sqlite3_bind_int64(statement, 1, requeue->seq); /* as above */
+        ledger_count(ledger, (enum delivery)delivery, DELIVERY_RECEIVED, size);
+        return ledger_run(ledger, statement);
+}
+
+int ledger_requeue(struct ledger *ledger, int64_t seq)
+{
+        struct requeue requeue = { .job.run = run_requeue, .seq = seq };
+        int r = ledger_call(ledger, &requeue.job);
+        return r < 0 ? r : requeue.outcome;
+}
+
+struct inbox_look {
+        struct ledger_job job;
+        const char *identity, *place;
+        int64_t inbox;
+};
+
+static int run_inbox(struct ledger *ledger, struct ledger_job *job)
+{
+        struct inbox_look *look = (struct inbox_look *)job;
+        sqlite3_stmt *find = ledger_statement(ledger, STATEMENT_FIND_INBOX);
+        sqlite3_stmt *insert = ledger_statement(ledger, STATEMENT_INSERT_INBOX);
+        if (!find || !insert)
+                return -ENOMEM;
+        (void)sqlite3_bind_text(find, 1, look->identity, -1, SQLITE_STATIC); /* as above */
+        int result = sqlite3_step(find);
+        look->inbox = sqlite3_column_int64(find, 0);
+        (void)sqlite3_reset(find); /* repeats the result of step */
+        if (result != SQLITE_DONE)
+                return ledger_errno(result);
+        (void)sqlite3_bind_text(insert, 1, look->identity, -1, SQLITE_STATIC); /* as above */
+        (void)sqlite3_bind_text(insert, 2, look->place, -1, SQLITE_STATIC);
+        int r = ledger_run(ledger, insert);
+        look->inbox = sqlite3_last_insert_rowid(ledger->db);
+        return r;
+}
+
+int ledger_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox)
+{
+        struct inbox_look look = { .job.run = run_inbox, .identity = identity, .place = place };
+        int r = ledger_call(ledger, &look.job);
+        if (r == 0)
+                *ret_inbox = look.inbox;
+        return r;
+}
+
+struct oldest {
+        struct ledger_job job;
+        int64_t received_ms;
+};
+
+static int run_oldest(struct ledger *ledger, struct ledger_job *job)
+{
+        struct oldest *oldest = (struct oldest *)job;
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_OLDEST);
+        if (!statement)
+                return -ENOMEM;
+        for (int delivery = DELIVERY_RECEIVED; delivery <= DELIVERY_COPIED; delivery++) {
+                (void)sqlite3_bind_int(statement, 1, delivery); /* as above */
+                int result = sqlite3_step(statement);
+                int64_t ms = sqlite3_column_int64(statement, 0);
+                (void)sqlite3_reset(statement); /* repeats the result of step */
+                if (result != SQLITE_ROW && result != SQLITE_DONE)
+                        return ledger_errno(result);
+                if (result == SQLITE_ROW && (oldest->received_ms == CLOCK_UNKNOWN || ms < oldest->received_ms))
+                        oldest->received_ms = ms;
+        }
+        return 0;
+}
+
+int64_t ledger_oldest_ms(struct ledger *ledger)
+{
+        struct oldest oldest = { .job.run = run_oldest, .received_ms = CLOCK_UNKNOWN };
+        return ledger_call(ledger, &oldest.job) == 0 ? oldest.received_ms : CLOCK_UNKNOWN;
+}
+
+struct ledger_totals ledger_totals(struct ledger *ledger)
+{
+        return (struct ledger_totals){ .received = (uint64_t)ledger->totals[DELIVERY_RECEIVED],
+                                       .staged = (uint64_t)ledger->totals[DELIVERY_STAGED],
+                                       .copied = (uint64_t)ledger->totals[DELIVERY_COPIED],
+                                       .quarantined = (uint64_t)ledger->totals[DELIVERY_QUARANTINED],
+                                       .bytes = (uint64_t)ledger->bytes,
+                                       .online = ledger->fault == 0,
+                                       .fault = ledger->fault };
+}
+
+uint64_t ledger_commits(struct ledger *ledger)
+{
+        return ledger->commits;
+}
+
+const char *ledger_path(struct ledger *ledger)
+{
+        return ledger->path;
+}
+
+unsigned ledger_node(struct ledger *ledger)
+{
+        return ledger->node;
+}

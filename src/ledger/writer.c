@@ -1,0 +1,365 @@
+/* The writer: one thread, one connection, one COMMIT for all who wait. */
+#include "ledger_private.h"
+
+#include "fsp/clock.h"
+#include "fsp/fsutil.h"
+#include "fsp/log.h"
+#include <assert.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+/* Jobs in one transaction: enough that a commit serves everybody who waits,
+ * few enough that its memory stays small. */
+#define BATCH_MAX 2048
+/* WAL pages after which a checkpoint follows the answers (measured: larger
+ * ones make rarer but longer stalls). */
+#define CHECKPOINT_PAGES 1000
+#define RETRY_MS 1000
+#define TIDY_MS 60000
+#define TIDY_AGAIN_MS 50
+
+void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size)
+{
+        if (from < DELIVERY_COUNT)
+                ledger->delta[from]--;
+        if (to < DELIVERY_COUNT)
+                ledger->delta[to]++;
+        bool held_before = from < DELIVERY_COUNT && from != DELIVERY_FORWARDED;
+        bool held_after = to < DELIVERY_COUNT && to != DELIVERY_FORWARDED;
+        ledger->delta_bytes += size * ((int)held_after - (int)held_before);
+}
+
+static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
+{
+        (void)db;
+        (void)name;
+        struct ledger *ledger = arg;
+        ledger->wal_pages = pages;
+        return SQLITE_OK;
+}
+
+static int attach(struct ledger *ledger)
+{
+        int r = ledger_connect(ledger->path, true, &ledger->db);
+        if (r == 0)
+                (void)sqlite3_wal_hook(ledger->db, on_wal, ledger); /* gives the former hook's argument */
+        return r;
+}
+
+static void detach(struct ledger *ledger)
+{
+        ledger_finalize(ledger);
+        if (sqlite3_close(ledger->db) != SQLITE_OK)
+                log_mgr(LOG_ERROR, "The ledger %s did not close in order", ledger->path);
+        ledger->db = NULL;
+}
+
+/* After a fault nothing is tried again on the same open file: the kernel may
+ * have dropped what it could not write and call the next fsync a success.  A
+ * new connection reads what is there, and a commit of its own must succeed. */
+static int reattach(struct ledger *ledger)
+{
+        if (ledger->db)
+                detach(ledger);
+        int r = attach(ledger);
+        if (r == 0) {
+                int result = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+                r = (result & 0xFF) == SQLITE_BUSY ? 0 : ledger_errno(result); /* a reader is at work */
+        }
+        sqlite3_stmt *probe = r == 0 ? ledger_statement(ledger, STATEMENT_PROBE) : NULL;
+        if (r == 0 && !probe)
+                r = -EIO;
+        if (r == 0)
+                r = ledger_errno(sqlite3_bind_int64(probe, 1, clock_wall_ms()));
+        return r == 0 ? ledger_run(ledger, probe) : r;
+}
+
+static void go_offline(struct ledger *ledger, int fault)
+{
+        if (ledger->fault == 0)
+                log_mgr(LOG_ERROR, "The ledger %s cannot be written: %s; clients get 503 until it can", ledger->path,
+                        strerror(-fault));
+        ledger->fault = fault;
+        ledger->retry_ms = clock_monotonic_ms() + RETRY_MS;
+}
+
+static void try_online(struct ledger *ledger)
+{
+        int r = reattach(ledger);
+        if (r < 0) {
+                go_offline(ledger, r);
+                return;
+        }
+        ledger->fault = 0;
+        log_mgr(LOG_INFO, "The ledger %s can be written again; messages are taken", ledger->path);
+}
+
+static void answer(struct ledger_job *job, int result)
+{
+        while (job) {
+                struct ledger_job *next = job->next; /* done may give the job away */
+                job->done(job, result);
+                job = next;
+        }
+}
+
+static int run_batch(struct ledger *ledger, struct ledger_job *job)
+{
+        int r = ledger_run_simple(ledger, STATEMENT_BEGIN);
+        if (r < 0)
+                return r;
+        for (; r == 0 && job; job = job->next)
+                r = job->run(ledger, job);
+        if (r == 0)
+                r = ledger_run_simple(ledger, STATEMENT_COMMIT);
+        if (r < 0 && !sqlite3_get_autocommit(ledger->db))
+                (void)ledger_run_simple(ledger, STATEMENT_ROLLBACK); /* the connection is given up anyway */
+        return r;
+}
+
+static void settle_totals(struct ledger *ledger)
+{
+        for (int i = 0; i < DELIVERY_COUNT; i++)
+                ledger->totals[i] += ledger->delta[i];
+        ledger->bytes += ledger->delta_bytes;
+        ledger->commits++;
+}
+
+static void checkpoint(struct ledger *ledger)
+{
+        if (ledger->wal_pages < CHECKPOINT_PAGES)
+                return;
+        ledger->wal_pages = 0;
+        int result = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY)
+                go_offline(ledger, ledger_errno(result));
+}
+
+static void ring_stager(struct ledger *ledger)
+{
+        (void)pthread_mutex_lock(&ledger->lock); /* cannot fail on this kind of mutex */
+        void (*ring)(void *) = ledger->ring;
+        void *arg = ledger->ring_arg;
+        (void)pthread_mutex_unlock(&ledger->lock);
+        if (ring)
+                ring(arg);
+}
+
+static void carry_out(struct ledger *ledger, struct ledger_job *batch)
+{
+        if (ledger->fault) {
+                answer(batch, ledger->fault);
+                return;
+        }
+        memset(ledger->delta, 0, sizeof(ledger->delta));
+        ledger->delta_bytes = 0;
+        int r = run_batch(ledger, batch);
+        if (r == 0)
+                settle_totals(ledger);
+        else
+                go_offline(ledger, r);
+        answer(batch, r);
+        if (r == 0) {
+                if (ledger->delta[DELIVERY_RECEIVED] > 0)
+                        ring_stager(ledger);
+                checkpoint(ledger);
+        }
+}
+
+static void tidy(struct ledger *ledger)
+{
+        int64_t now_ms = clock_monotonic_ms();
+        if (ledger->fault || now_ms < ledger->retention_ms)
+                return;
+        int more = ledger_tidy(ledger);
+        if (more < 0)
+                go_offline(ledger, more);
+        ledger->retention_ms = now_ms + (more > 0 ? TIDY_AGAIN_MS : TIDY_MS);
+}
+
+/* Waits for jobs, or for the time of the next chore.  Takes at most BATCH_MAX
+ * of them, in the order they came; NULL on a chore or the end. */
+static struct ledger_job *next_batch(struct ledger *ledger, bool *ret_end)
+{
+        (void)pthread_mutex_lock(&ledger->lock); /* as in ring_stager */
+        int64_t until_ms = ledger->fault ? ledger->retry_ms : ledger->retention_ms;
+        struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
+        int r = 0;
+        while (!ledger->first && !ledger->stopping && r == 0)
+                r = pthread_cond_timedwait(&ledger->wake, &ledger->lock, &until);
+        struct ledger_job *batch = ledger->first;
+        struct ledger_job **end = &ledger->first;
+        for (int i = 0; *end && i < BATCH_MAX; i++)
+                end = &(*end)->next;
+        ledger->first = *end;
+        *end = NULL;
+        if (!ledger->first)
+                ledger->last = &ledger->first;
+        *ret_end = ledger->stopping && !batch;
+        config_unref(ledger->batch_config);
+        ledger->batch_config = config_ref(ledger->config);
+        (void)pthread_mutex_unlock(&ledger->lock);
+        return batch;
+}
+
+static void *writer(void *arg)
+{
+        struct ledger *ledger = arg;
+        bool end = false;
+        while (!end) {
+                struct ledger_job *batch = next_batch(ledger, &end);
+                if (batch)
+                        carry_out(ledger, batch);
+                if (ledger->fault && !end && clock_monotonic_ms() >= ledger->retry_ms)
+                        try_online(ledger);
+                tidy(ledger);
+        }
+        return NULL;
+}
+
+void ledger_submit_job(struct ledger *ledger, struct ledger_job *job)
+{
+        job->next = NULL;
+        (void)pthread_mutex_lock(&ledger->lock); /* as in ring_stager */
+        assert(!ledger->stopping);
+        bool wake = ledger->first == NULL;
+        *ledger->last = job;
+        ledger->last = &job->next;
+        if (wake)
+                (void)pthread_cond_signal(&ledger->wake); /* cannot fail */
+        (void)pthread_mutex_unlock(&ledger->lock);
+}
+
+/* A job's caller who waits: his done is wrapped. */
+struct waiter {
+        struct ledger_job job;
+        struct ledger_job *inner;
+        pthread_mutex_t lock;
+        pthread_cond_t over;
+        bool finished;
+        int result;
+};
+
+static int run_inner(struct ledger *ledger, struct ledger_job *job)
+{
+        struct waiter *waiter = (struct waiter *)job;
+        return waiter->inner->run(ledger, waiter->inner);
+}
+
+static void wake_waiter(struct ledger_job *job, int result)
+{
+        struct waiter *waiter = (struct waiter *)job;
+        (void)pthread_mutex_lock(&waiter->lock); /* as in ring_stager */
+        waiter->result = result;
+        waiter->finished = true;
+        (void)pthread_cond_signal(&waiter->over); /* cannot fail */
+        (void)pthread_mutex_unlock(&waiter->lock);
+}
+
+int ledger_call(struct ledger *ledger, struct ledger_job *job)
+{
+        struct waiter waiter = { .job = { .run = run_inner, .done = wake_waiter },
+                                 .inner = job,
+                                 .lock = PTHREAD_MUTEX_INITIALIZER,
+                                 .over = PTHREAD_COND_INITIALIZER };
+        ledger_submit_job(ledger, &waiter.job);
+        (void)pthread_mutex_lock(&waiter.lock); /* as in ring_stager */
+        while (!waiter.finished)
+                (void)pthread_cond_wait(&waiter.over, &waiter.lock); /* cannot fail */
+        (void)pthread_mutex_unlock(&waiter.lock);
+        return waiter.result;
+}
+
+static int lock_ledger(struct ledger *ledger)
+{
+        char name[PATH_MAX];
+        if (snprintf(name, sizeof(name), "%s.lock", ledger->path) >= (int)sizeof(name))
+                return -ENAMETOOLONG;
+        ledger->lock_fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0640);
+        if (ledger->lock_fd < 0)
+                return -errno;
+        return flock(ledger->lock_fd, LOCK_EX | LOCK_NB) < 0 ? -errno : 0;
+}
+
+static int start_writer(struct ledger *ledger)
+{
+        pthread_condattr_t attributes;
+        int r = pthread_condattr_init(&attributes);
+        if (r == 0)
+                r = pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        if (r == 0)
+                r = pthread_cond_init(&ledger->wake, &attributes);
+        if (r == 0)
+                r = pthread_create(&ledger->thread, NULL, writer, ledger);
+        return -r;
+}
+
+static void release(struct ledger *ledger)
+{
+        if (ledger->db)
+                detach(ledger);
+        fsutil_close_pointer(&ledger->lock_fd);
+        config_unref(ledger->config);
+        config_unref(ledger->batch_config);
+        free(ledger->path);
+        free(ledger);
+}
+
+int ledger_open(struct config *config, struct ledger **ret_ledger)
+{
+        struct ledger *ledger = calloc(1, sizeof(*ledger));
+        if (!ledger)
+                return -ENOMEM;
+        ledger->lock_fd = -1;
+        ledger->last = &ledger->first;
+        ledger->config = config_ref(config);
+        ledger->path = strdup(config->ledger.file);
+        (void)pthread_mutex_init(&ledger->lock, NULL); /* cannot fail with default attributes */
+        int r = ledger->path ? lock_ledger(ledger) : -ENOMEM;
+        if (r == 0)
+                r = attach(ledger);
+        if (r == 0)
+                r = ledger_load(ledger);
+        if (r == 0)
+                r = start_writer(ledger);
+        if (r < 0) {
+                release(ledger);
+                return r;
+        }
+        *ret_ledger = ledger;
+        return 0;
+}
+
+void ledger_close(struct ledger *ledger)
+{
+        if (!ledger)
+                return;
+        (void)pthread_mutex_lock(&ledger->lock); /* as in ring_stager */
+        ledger->stopping = true;
+        (void)pthread_cond_signal(&ledger->wake); /* cannot fail */
+        (void)pthread_mutex_unlock(&ledger->lock);
+        (void)pthread_join(ledger->thread, NULL); /* it was created and is joined once */
+        release(ledger);
+}
+
+void ledger_reload(struct ledger *ledger, struct config *config)
+{
+        (void)pthread_mutex_lock(&ledger->lock); /* as in ring_stager */
+        config_unref(ledger->config);
+        ledger->config = config_ref(config);
+        (void)pthread_mutex_unlock(&ledger->lock);
+}
+
+void ledger_on_received(struct ledger *ledger, void (*ring)(void *arg), void *arg)
+{
+        (void)pthread_mutex_lock(&ledger->lock); /* as in ring_stager */
+        ledger->ring = ring;
+        ledger->ring_arg = arg;
+        (void)pthread_mutex_unlock(&ledger->lock);
+}

@@ -1,0 +1,218 @@
+/* At the start: ledger and staging folder are made to agree. */
+#include "fsp/rebuild.h"
+
+#include "fsp/clock.h"
+#include "fsp/fsutil.h"
+#include "fsp/log.h"
+#include "fsp/query.h"
+#include "fsp/stager.h"
+#include "fsp/text.h"
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PROGRESS_EVERY 10000
+
+struct sweep {
+        struct config *config;
+        struct ledger *ledger;
+        struct query *query;
+        struct reader *reader;
+        struct report report;
+        int folder_fd, corrupt_fd;
+        void (*progress)(void *arg);
+        void *progress_arg;
+        uint64_t seen, imported, quarantined, leftovers, strangers;
+};
+
+static int set_aside(const char *path)
+{
+        static const char *const parts[] = { "", "-wal", "-shm" };
+        time_t now = time(NULL);
+        struct tm tm;
+        char stamp[32], from[PATH_MAX], to[PATH_MAX];
+        if (!gmtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm) == 0)
+                return -EOVERFLOW;
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+                if (snprintf(from, sizeof(from), "%s%s", path, parts[i]) >= (int)sizeof(from) ||
+                    snprintf(to, sizeof(to), "%s.damaged-%s%s", path, stamp, parts[i]) >= (int)sizeof(to))
+                        return -ENAMETOOLONG;
+                if (rename(from, to) < 0 && errno != ENOENT)
+                        return -errno;
+        }
+        log_mgr(LOG_ERROR, "The ledger %s is damaged; it is set aside as %s.damaged-%s and made anew from the staged files",
+                path, path, stamp);
+        return 0;
+}
+
+static int open_ledger(struct config *config, struct ledger **ret_ledger)
+{
+        int r = ledger_open(config, ret_ledger);
+        if (r != -EUCLEAN)
+                return r;
+        r = set_aside(config->ledger.file);
+        return r < 0 ? r : ledger_open(config, ret_ledger);
+}
+
+static int move_to_corrupt(struct sweep *sweep, const char *file)
+{
+        return renameat(sweep->folder_fd, file, sweep->corrupt_fd, file) < 0 ? -errno : 0;
+}
+
+/* A file without a row: what it says decides.  place is staging or corrupt/. */
+static int import_file(struct sweep *sweep, int place_fd, const char *file, const struct message_name *name)
+{
+        AUTO_FREE unsigned char *data = NULL;
+        size_t size;
+        int r = fsutil_read_at(place_fd, file, (size_t)INT32_MAX, &data, &size);
+        if (r < 0)
+                return r;
+        const char *reason = NULL;
+        enum verdict verdict = reader_read(sweep->reader, sweep->config, NULL, data, size, &sweep->report, &reason);
+        bool readable = verdict == VERDICT_ACCEPTED || verdict == VERDICT_OLD_CLIENT || verdict == VERDICT_TOPIC;
+        if (place_fd == sweep->corrupt_fd)
+                reason = "it lay in the folder of damaged messages";
+        else if (readable)
+                reason = NULL; /* accepted once, under whatever policy was in force then */
+        else
+                reason = verdict_info(verdict)->text;
+        if (!readable)
+                sweep->report.state_count = 0;
+        sweep->report.bytes = data;
+        sweep->report.size = size;
+        r = ledger_import(sweep->ledger, name, &sweep->report, reason);
+        if (r == 0 && reason && place_fd != sweep->corrupt_fd)
+                r = move_to_corrupt(sweep, file);
+        if (r == 0 && reason)
+                sweep->quarantined++;
+        else if (r == 0)
+                sweep->imported++;
+        return r;
+}
+
+static int settle_known(struct sweep *sweep, const char *file, enum delivery delivery)
+{
+        switch (delivery) {
+        case DELIVERY_RECEIVED:
+        case DELIVERY_STAGED:
+        case DELIVERY_COPIED:
+                return 0;
+        case DELIVERY_FORWARDED:
+                sweep->leftovers++;
+                return unlinkat(sweep->folder_fd, file, 0) < 0 ? -errno : 0;
+        case DELIVERY_QUARANTINED:
+                return move_to_corrupt(sweep, file);
+        }
+        return 0;
+}
+
+static int settle_file(struct sweep *sweep, int place_fd, const char *file)
+{
+        struct message_name name;
+        if (place_fd == sweep->folder_fd && name_parse(file, NAME_TEMPORARY_SUFFIX, &name) == 0) {
+                sweep->leftovers++;
+                return unlinkat(place_fd, file, 0) < 0 ? -errno : 0;
+        }
+        if (name_parse(file, NAME_SUFFIX, &name) < 0) {
+                sweep->strangers++;
+                return 0;
+        }
+        int64_t seq;
+        enum delivery delivery;
+        int r = query_find(sweep->query, &name, &seq, &delivery);
+        if (r == -ENOENT)
+                return import_file(sweep, place_fd, file, &name);
+        if (r < 0 || place_fd == sweep->corrupt_fd)
+                return r;
+        return settle_known(sweep, file, delivery);
+}
+
+static int settle_folder(struct sweep *sweep, int place_fd)
+{
+        int copy = openat(place_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        DIR *folder = copy < 0 ? NULL : fdopendir(copy);
+        if (!folder) {
+                int r = -errno;
+                fsutil_close_pointer(&copy);
+                return r;
+        }
+        int r = 0;
+        for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(folder));) {
+                if (entry->d_name[0] == '.' || strcmp(entry->d_name, STAGING_CORRUPT) == 0)
+                        continue;
+                r = settle_file(sweep, place_fd, entry->d_name);
+                if (++sweep->seen % PROGRESS_EVERY == 0)
+                        sweep->progress(sweep->progress_arg);
+        }
+        if (r == 0 && errno)
+                r = -errno;
+        (void)closedir(folder); /* it was only read */
+        return r;
+}
+
+static void say(const struct sweep *sweep)
+{
+        if (sweep->imported || sweep->quarantined)
+                log_mgr(LOG_WARNING, "%llu staged file(s) without a row in the ledger are taken up again, %llu damaged one(s) quarantined",
+                        (unsigned long long)sweep->imported, (unsigned long long)sweep->quarantined);
+        if (sweep->leftovers)
+                log_mgr(LOG_INFO, "Removed %llu leftover file(s) from staging", (unsigned long long)sweep->leftovers);
+        if (sweep->strangers)
+                log_mgr(LOG_WARNING, "%llu file(s) in staging are not ours and are left alone",
+                        (unsigned long long)sweep->strangers);
+}
+
+static int open_folders(struct sweep *sweep)
+{
+        const char *staging = sweep->config->staging.directory;
+        char corrupt[PATH_MAX];
+        if (snprintf(corrupt, sizeof(corrupt), "%s/%s", staging, STAGING_CORRUPT) >= (int)sizeof(corrupt))
+                return -ENAMETOOLONG;
+        int r = fsutil_make_folder(staging);
+        if (r == 0)
+                r = fsutil_make_folder(corrupt);
+        if (r == 0)
+                r = fsutil_open_folder(staging, &sweep->folder_fd);
+        return r == 0 ? fsutil_open_folder(corrupt, &sweep->corrupt_fd) : r;
+}
+
+int rebuild_open(struct config *config, void (*progress)(void *arg), void *arg, struct ledger **ret_ledger)
+{
+        struct sweep sweep = { .config = config, .folder_fd = -1, .corrupt_fd = -1, .progress = progress, .progress_arg = arg };
+        int r = open_folders(&sweep);
+        if (r < 0)
+                log_mgr(LOG_ERROR, "The staging folder %s cannot be used: %s", config->staging.directory, strerror(-r));
+        if (r == 0 && (r = open_ledger(config, &sweep.ledger)) < 0)
+                log_mgr(LOG_ERROR, "The ledger %s cannot be used: %s", config->ledger.file,
+                        r == -EWOULDBLOCK ? "another fspd has it open" : strerror(-r));
+        bool opened = r == 0;
+        if (r == 0)
+                r = query_open(config->ledger.file, &sweep.query);
+        if (r == 0)
+                r = reader_new(&sweep.reader);
+        if (r == 0)
+                r = settle_folder(&sweep, sweep.folder_fd);
+        if (r == 0)
+                r = settle_folder(&sweep, sweep.corrupt_fd);
+        if (opened && r < 0)
+                log_mgr(LOG_ERROR, "The staging folder %s cannot be compared with the ledger: %s",
+                        config->staging.directory, strerror(-r));
+        say(&sweep);
+        reader_free(sweep.reader);
+        report_free(&sweep.report);
+        query_close(sweep.query);
+        fsutil_close_pointer(&sweep.folder_fd);
+        fsutil_close_pointer(&sweep.corrupt_fd);
+        if (r < 0)
+                ledger_close(sweep.ledger);
+        else
+                *ret_ledger = sweep.ledger;
+        return r;
+}

@@ -1,0 +1,233 @@
+/* From a row's body to a file in staging/. */
+#include "fsp/stager.h"
+
+#include "fsp/clock.h"
+#include "fsp/fsutil.h"
+#include "fsp/log.h"
+#include "fsp/query.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Files of one syncfs: enough that its cost is shared, few enough that a
+ * message is staged soon. */
+#define BATCH 512
+#define RETRY_MS 1000
+
+struct stager {
+        struct ledger *ledger;
+        struct query *query;
+        int folder_fd;
+        pthread_t thread;
+        int fault; /* the thread's: said once */
+
+        pthread_mutex_t lock; /* for all below */
+        pthread_cond_t wake;
+        bool rung, stop;
+        uint64_t wanted, finished; /* stager_catch_up: asked for, done */
+        pthread_cond_t caught_up;
+};
+
+static int write_whole(int folder, const char *temporary, const char *final, const void *data, size_t size)
+{
+        AUTO_CLOSE int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+        if (fd < 0)
+                return -errno;
+        int r = fsutil_write_all(fd, data, size);
+        if (r == 0 && renameat(folder, temporary, folder, final) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(folder, temporary, 0); /* swept at the next start if not now */
+        return r;
+}
+
+static int stage_one(struct stager *stager, const struct query_pending *row)
+{
+        char temporary[NAME_SIZE], final[NAME_SIZE];
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        AUTO_FREE unsigned char *body = NULL;
+        size_t size;
+        int r = query_body(stager->query, row->name.seq, &body, &size);
+        if (r < 0)
+                return r;
+        ledger_digest(body, size, digest);
+        if (memcmp(digest, row->digest, sizeof(digest)) != 0)
+                return -EUCLEAN;
+        return write_whole(stager->folder_fd, name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary),
+                           name_format_file(&row->name, NAME_SUFFIX, final), body, size);
+}
+
+static bool is_lost(int r)
+{
+        return r == -ENODATA || r == -EUCLEAN;
+}
+
+/* A row whose body is no longer what it was must not hold up the others. */
+static int give_up(struct stager *stager, const struct query_pending *row)
+{
+        char id[NAME_SIZE];
+        log_mgr(LOG_ERROR, "The ledger no longer has the bytes of message %s as received: quarantined",
+                name_format_id(&row->name, id));
+        return ledger_mark_quarantined(stager->ledger, row->name.seq, "its bytes in the ledger are damaged");
+}
+
+/* The number of messages staged, 0 when there are none, -errno. */
+static int stage_batch(struct stager *stager)
+{
+        static const size_t row_size = sizeof(struct query_pending);
+        AUTO_FREE struct query_pending *rows = calloc(BATCH, row_size);
+        AUTO_FREE int64_t *seqs = calloc(BATCH, sizeof(*seqs));
+        size_t count = 0, staged = 0;
+        if (!rows || !seqs)
+                return -ENOMEM;
+        int r = query_pending(stager->query, DELIVERY_RECEIVED, 0, BATCH, rows, &count);
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                r = stage_one(stager, &rows[i]);
+                if (r == 0)
+                        seqs[staged++] = rows[i].name.seq;
+                else if (is_lost(r))
+                        r = give_up(stager, &rows[i]);
+        }
+        if (r == 0 && staged > 0 && syncfs(stager->folder_fd) < 0)
+                r = -errno;
+        if (r == 0 && staged > 0)
+                r = ledger_mark_staged(stager->ledger, seqs, staged);
+        return r < 0 ? r : (int)count;
+}
+
+static void say(struct stager *stager, int r)
+{
+        if (r < 0 && stager->fault == 0)
+                log_mgr(LOG_ERROR, "Received messages cannot be written to staging: %s; they are kept in the ledger",
+                        strerror(-r));
+        else if (r >= 0 && stager->fault)
+                log_mgr(LOG_INFO, "Received messages are written to staging again");
+        stager->fault = r < 0 ? r : 0;
+}
+
+/* Waits for the bell, or a little before the next try.  False: stop. */
+static bool wait_for_work(struct stager *stager, bool retry)
+{
+        int64_t until_ms = clock_monotonic_ms() + RETRY_MS;
+        struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
+        (void)pthread_mutex_lock(&stager->lock); /* cannot fail on this kind of mutex */
+        int r = 0;
+        while (!stager->stop && r == 0 && (retry || !stager->rung))
+                r = retry ? pthread_cond_timedwait(&stager->wake, &stager->lock, &until)
+                          : pthread_cond_wait(&stager->wake, &stager->lock);
+        stager->rung = false;
+        bool go_on = !stager->stop;
+        (void)pthread_mutex_unlock(&stager->lock);
+        return go_on;
+}
+
+/* A batch that was not full has staged all that was there when it began. */
+static void tell_progress(struct stager *stager, uint64_t wanted, int r)
+{
+        if (r < 0 || r == BATCH)
+                return;
+        (void)pthread_mutex_lock(&stager->lock); /* as above */
+        stager->finished = wanted;
+        (void)pthread_cond_broadcast(&stager->caught_up); /* cannot fail */
+        (void)pthread_mutex_unlock(&stager->lock);
+}
+
+static bool look(struct stager *stager, uint64_t *ret_wanted)
+{
+        (void)pthread_mutex_lock(&stager->lock); /* as above */
+        *ret_wanted = stager->wanted;
+        bool go_on = !stager->stop;
+        (void)pthread_mutex_unlock(&stager->lock);
+        return go_on;
+}
+
+static void *stager_thread(void *arg)
+{
+        struct stager *stager = arg;
+        do {
+                uint64_t wanted;
+                int r = 1;
+                while (r > 0 && look(stager, &wanted)) {
+                        r = stage_batch(stager);
+                        say(stager, r);
+                        tell_progress(stager, wanted, r);
+                }
+        } while (wait_for_work(stager, stager->fault != 0));
+        return NULL;
+}
+
+void stager_catch_up(void *arg, int64_t deadline_ms)
+{
+        struct stager *stager = arg;
+        int64_t until_ms = clock_monotonic_ms() + deadline_ms;
+        struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
+        int r = 0;
+        (void)pthread_mutex_lock(&stager->lock); /* as above */
+        uint64_t wanted = ++stager->wanted;
+        stager->rung = true;
+        (void)pthread_cond_signal(&stager->wake); /* cannot fail */
+        while (stager->finished < wanted && !stager->stop && r == 0)
+                r = pthread_cond_timedwait(&stager->caught_up, &stager->lock, &until);
+        (void)pthread_mutex_unlock(&stager->lock);
+}
+
+void stager_ring(void *arg)
+{
+        struct stager *stager = arg;
+        (void)pthread_mutex_lock(&stager->lock); /* as above */
+        stager->rung = true;
+        (void)pthread_cond_signal(&stager->wake); /* cannot fail */
+        (void)pthread_mutex_unlock(&stager->lock);
+}
+
+static void stager_free(struct stager *stager)
+{
+        query_close(stager->query);
+        fsutil_close_pointer(&stager->folder_fd);
+        free(stager);
+}
+
+int stager_start(struct config *config, struct ledger *ledger, struct stager **ret_stager)
+{
+        struct stager *stager = calloc(1, sizeof(*stager));
+        if (!stager)
+                return -ENOMEM;
+        stager->ledger = ledger;
+        stager->folder_fd = -1;
+        pthread_condattr_t attributes;
+        (void)pthread_mutex_init(&stager->lock, NULL);        /* cannot fail with default attributes */
+        (void)pthread_condattr_init(&attributes);             /* likewise */
+        (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+        (void)pthread_cond_init(&stager->wake, &attributes);
+        (void)pthread_cond_init(&stager->caught_up, &attributes);
+        int r = fsutil_open_folder(config->staging.directory, &stager->folder_fd);
+        if (r == 0)
+                r = query_open(config->ledger.file, &stager->query);
+        if (r == 0)
+                r = -pthread_create(&stager->thread, NULL, stager_thread, stager);
+        if (r < 0) {
+                stager_free(stager);
+                return r;
+        }
+        ledger_on_received(ledger, stager_ring, stager);
+        *ret_stager = stager;
+        return 0;
+}
+
+void stager_stop(struct stager *stager)
+{
+        if (!stager)
+                return;
+        ledger_on_received(stager->ledger, NULL, NULL);
+        (void)pthread_mutex_lock(&stager->lock); /* as above */
+        stager->stop = true;
+        (void)pthread_cond_signal(&stager->wake); /* cannot fail */
+        (void)pthread_cond_broadcast(&stager->caught_up); /* likewise */
+        (void)pthread_mutex_unlock(&stager->lock);
+        (void)pthread_join(stager->thread, NULL); /* it was created and is joined once */
+        stager_free(stager);
+}
