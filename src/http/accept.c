@@ -1,5 +1,6 @@
-/* From the socket to a connection of libmicrohttpd: accepting is ours, since
- * its own way spins when descriptors run out and cannot count per client. */
+/* The socket, and the two ends of a connection's life.  Accepting is ours, since
+ * libmicrohttpd's own way spins when descriptors run out and cannot tell a
+ * trusted proxy from a client. */
 #include "listener_private.h"
 
 #include "fsp/log.h"
@@ -83,28 +84,21 @@ static void pause_accepting(struct listener *listener, int error)
                 listener->accept_paused = true; /* until the next sweep */
 }
 
-static void take_connection(struct listener *listener, int fd, const struct sockaddr *address, socklen_t size)
+static void take_connection(struct listener *listener, int fd, const struct sockaddr_storage *address, socklen_t size)
 {
         const struct config *config = listener->config;
-        struct client_address peer = limits_address(address);
+        struct client_address peer = limits_address((const struct sockaddr *)address);
         bool trusted = limits_is_trusted(config, &peer);
         struct client *client = NULL;
         if (listener->connection_count < config->listener.connections)
                 client = limits_connect(listener->limits, &peer, trusted ? 0 : config->listener.connections_per_client);
-        if (!client) {
-                char text[INET6_ADDRSTRLEN];
-                log_isapi(LOG_WARNING, "Closed a connection from %s: too many are open", limits_format(&peer, text));
-                (void)close(fd); /* nothing is in it */
+        if (client) {
+                porch_enter(listener, fd, client, &peer, address, size);
                 return;
         }
-        listener->adding = client;
-        listener->adding_peer = peer;
-        /* MHD closes the socket when it cannot take it. */
-        if (MHD_add_connection(listener->mhd, fd, address, size) != MHD_YES)
-                log_isapi(LOG_ERROR, "A connection cannot be taken: %s", strerror(errno));
-        if (listener->adding)
-                limits_disconnect(listener->adding); /* accept_notify was not reached */
-        listener->adding = NULL;
+        char text[INET6_ADDRSTRLEN];
+        log_isapi(LOG_WARNING, "Closed a connection from %s: too many are open", limits_format(&peer, text));
+        (void)close(fd); /* nothing is in it */
 }
 
 void accept_clients(struct listener *listener)
@@ -114,7 +108,7 @@ void accept_clients(struct listener *listener)
                 socklen_t size = sizeof(address);
                 int fd = accept4(listener->socket, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (fd >= 0) {
-                        take_connection(listener, fd, (struct sockaddr *)&address, size);
+                        take_connection(listener, fd, &address, size);
                         continue;
                 }
                 if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
@@ -126,6 +120,7 @@ void accept_clients(struct listener *listener)
 
 static void connection_open(struct listener *listener, struct MHD_Connection *mhd, void **context)
 {
+        struct arrival *arrival = listener->arrival;
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         struct connection *connection = calloc(1, sizeof(*connection));
         if (!connection || !info) {
@@ -135,14 +130,19 @@ static void connection_open(struct listener *listener, struct MHD_Connection *mh
         *connection = (struct connection){ .next = listener->connections,
                                            .mhd = mhd,
                                            .fd = info->connect_fd,
-                                           .client = listener->adding,
-                                           .peer = listener->adding_peer,
-                                           .trusted = limits_is_trusted(listener->config, &listener->adding_peer) };
+                                           .client = arrival->client,
+                                           .peer = arrival->peer,
+                                           .started_ms = arrival->started_ms,
+                                           .trusted = limits_is_trusted(listener->config, &arrival->peer) };
+        if (listener->capture && (connection->first_head = malloc(arrival->head_size))) {
+                memcpy(connection->first_head, arrival->head, arrival->head_size);
+                connection->first_head_size = arrival->head_size;
+        }
         if (connection->next)
                 connection->next->previous = connection;
         listener->connections = connection;
         listener->connection_count++;
-        listener->adding = NULL;
+        arrival->client = NULL;
         *context = connection;
 }
 
@@ -156,6 +156,7 @@ static void connection_close(struct listener *listener, struct connection *conne
                 connection->next->previous = connection->previous;
         listener->connection_count--;
         limits_disconnect(connection->client);
+        free(connection->first_head);
         free(connection);
 }
 

@@ -206,6 +206,15 @@ void capture_head(struct capture_record *record, struct MHD_Connection *mhd, con
                 log_mgr(LOG_ERROR, "A request's head cannot be captured: %s", strerror(errno));
 }
 
+void capture_raw_head(struct capture_record *record, const char *head, size_t size)
+{
+        record->head = malloc(size + 1);
+        if (!record->head)
+                return;
+        memcpy(record->head, head, size);
+        record->head_size = size;
+}
+
 void capture_submit(struct capture *capture, struct capture_record *record)
 {
         (void)pthread_mutex_lock(&capture->lock); /* as in take */

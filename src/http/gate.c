@@ -1,6 +1,7 @@
 #include "gate.h"
 
 #include "fsp/text.h"
+#include "head.h"
 #include <string.h>
 
 /* What the walk over the headers finds. */
@@ -12,21 +13,6 @@ struct walk {
         bool coded;
         struct gate_head *head;
 };
-
-static bool is_token_character(unsigned char c)
-{
-        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-               (c && strchr("!#$%&'*+-.^_`|~", c));
-}
-
-static bool is_token(const char *text, size_t size)
-{
-        for (size_t i = 0; i < size; i++) {
-                if (!is_token_character((unsigned char)text[i]))
-                        return false;
-        }
-        return size > 0;
-}
 
 static bool is_field_value(const char *text, size_t size)
 {
@@ -78,7 +64,7 @@ static enum MHD_Result walk_header(void *arg, enum MHD_ValueKind kind, const cha
 {
         (void)kind;
         struct walk *walk = arg;
-        if (!value || !is_token(name, name_size) || !is_field_value(value, value_size) ||
+        if (!value || head_token_length(name, name_size) != name_size || name_size == 0 || !is_field_value(value, value_size) ||
             !follows(walk, name, name_size, value, value_size)) {
                 walk->broken = true;
                 return MHD_NO;
@@ -131,13 +117,13 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
         *ret_why = "the head is not written as HTTP asks: CR LF line ends, no folded lines, no control characters";
         if (!info)
                 return VERDICT_FRAMING;
-        if (info->header_size > GATE_MAX_HEAD) {
+        if (info->header_size > HEAD_MAX) {
                 *ret_why = NULL;
                 return VERDICT_HEAD_TOO_LARGE;
         }
         walk->next = head->version + strlen(head->version) + 2;
-        bool line_ok = head->url == head->method + strlen(head->method) + 1 && is_token(head->method, strlen(head->method)) &&
-                       is_printable(head->url);
+        bool line_ok = head->url == head->method + strlen(head->method) + 1 && head_token_length(head->method, strlen(head->method)) == strlen(head->method) &&
+                       is_printable(head->url) && head->uri_end + 1 == head->version;
         (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header, walk); /* the count is of no use */
         bool whole = head->method + info->header_size == walk->next + 2;
         return line_ok && !walk->broken && whole ? VERDICT_ACCEPTED : VERDICT_FRAMING;

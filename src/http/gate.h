@@ -1,5 +1,9 @@
 /* gate: the rules on a request's head, before any of its body is looked at.
  *
+ * The shape of a connection's first head has been checked on the raw bytes
+ * (head.c); of later ones libmicrohttpd has already read more than we could
+ * peek at, so here the shape is checked again, on what it made of it.
+ *
  * Sources: RFC 9110, RFC 9112.  Stricter than both where a proxy in front and
  * fspd could read the same bytes differently: whatever is doubtful is refused
  * and the connection closed. */
@@ -11,10 +15,9 @@
 #include <microhttpd.h>
 #include <stdbool.h>
 
-#define GATE_MAX_HEAD 32768
-
 struct gate_head {
         const char *method, *url, *version; /* as libmicrohttpd gives them */
+        const char *uri_end;                /* of the raw URI, before it was taken apart */
         const char *content_type;           /* NULL: none */
         const char *forwarded_for;          /* the last X-Forwarded-For; NULL: none */
         bool expects;                       /* 100-continue */
@@ -24,7 +27,7 @@ struct gate_head {
 };
 
 /* VERDICT_ACCEPTED, or the first rule broken; *ret_why says more when not
- * NULL.  head's first three are given, the rest is filled as far as known. */
+ * NULL.  head's first four are given, the rest is filled as far as known. */
 enum verdict gate_check(struct MHD_Connection *mhd, const struct config *config, struct gate_head *head,
                         const char **ret_why);
 

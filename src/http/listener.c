@@ -84,6 +84,8 @@ static int build(struct listener *listener, int socket)
                 return -errno;
         r = limits_new(&listener->limits);
         if (r == 0)
+                r = porch_new(&listener->porch);
+        if (r == 0)
                 r = reader_new(&listener->reader);
         if (r == 0)
                 r = replies_new(&listener->replies);
@@ -147,6 +149,7 @@ void listener_free(struct listener *listener)
                 return; /* a loop that did not end still uses it all */
         if (listener->mhd)
                 MHD_stop_daemon(listener->mhd);
+        porch_free(listener);
         request_free_spare(listener);
         fsutil_close_pointer(&listener->socket);
         fsutil_close_pointer(&listener->epoll_fd);

@@ -21,6 +21,15 @@ enum phase {
         PHASE_DONE     /* an answer is queued */
 };
 
+/* A connection on its way from the porch to libmicrohttpd. */
+struct arrival {
+        struct client *client; /* NULL once taken */
+        struct client_address peer;
+        int64_t started_ms;
+        const char *head; /* of its first request, raw */
+        size_t head_size;
+};
+
 struct connection {
         struct connection *next, *previous; /* of all open ones */
         struct MHD_Connection *mhd;
@@ -31,6 +40,8 @@ struct connection {
         uint64_t bytes_idle;        /* received when last seen between requests */
         int64_t started_ms;         /* of the request being received; 0: none */
         struct request *request;
+        char *first_head; /* raw, while capturing; NULL: none or used up */
+        size_t first_head_size;
 };
 
 struct request {
@@ -43,6 +54,7 @@ struct request {
         const char *why;      /* more about it, for the log; static text or NULL */
         struct client_address client;
         bool close, on_client_path, admitted, charged;
+        const char *uri_end; /* where the raw URI ends in libmicrohttpd's memory */
         size_t admitted_size;
         unsigned char *body;
         size_t size, room, total; /* kept, allocated, seen */
@@ -72,9 +84,9 @@ struct listener {
         struct request *spare;
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
         size_t memory;                  /* of all bodies in hand */
-        struct client *adding;          /* of the connection being given to MHD */
-        struct client_address adding_peer;
-        bool accepting, accept_paused;
+        struct porch *porch;
+        struct arrival *arrival; /* while MHD_add_connection runs */
+        bool accept_paused;
         int64_t sweep_ms; /* monotonic: of the next sweep */
 
         /* Under lock: what others leave for the loop. */
@@ -98,6 +110,15 @@ int accept_bind(struct config *config, int *ret_socket);
 void accept_clients(struct listener *listener);
 void accept_notify(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
 void accept_describe(int socket, const char *path, char ret_url[LISTENER_URL_SIZE]);
+
+/* porch.c */
+int porch_new(struct porch **ret_porch);
+void porch_free(struct listener *listener);
+void porch_enter(struct listener *listener, int fd, struct client *client, const struct client_address *peer,
+                 const struct sockaddr_storage *address, socklen_t size);
+/* Something came on fd; false when it is not of the porch. */
+bool porch_look(struct listener *listener, int fd);
+void porch_sweep(struct listener *listener, int64_t now_ms);
 
 /* request.c */
 enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #define SWEEP_MS 1000
-#define EVENTS 16
+#define EVENTS 64
 
 int listener_wake(struct listener *listener)
 {
@@ -98,7 +98,7 @@ static void handle_events(struct listener *listener, const struct epoll_event *e
                         (void)eventfd_read(fd, &rings); /* only to be silent again */
                 else if (fd == listener->socket)
                         accept_clients(listener);
-                else
+                else if (!porch_look(listener, fd))
                         linger_drain(&listener->linger, fd); /* not found when it is MHD's own */
         }
 }
@@ -110,6 +110,7 @@ static void sweep(struct listener *listener, int64_t now_ms)
                 return;
         listener->sweep_ms = now_ms + SWEEP_MS;
         take_config(listener);
+        porch_sweep(listener, now_ms);
         sweep_connections(listener, now_ms);
         linger_expire(&listener->linger, now_ms);
         if (listener->accept_paused && listener->socket >= 0)

@@ -15,7 +15,7 @@
 #define SPARE_BODY (16U * 1024U)
 #define FIRST_ROOM 4096U
 /* libmicrohttpd clears a connection's whole memory between two requests of
- * one connection, so each that is kept open costs GATE_MAX_HEAD: only so many are. */
+ * one connection, so each that is kept open costs that much: only so many are. */
 #define KEEP_ALIVE_MAX 1024
 
 static struct request *request_take(struct listener *listener)
@@ -80,7 +80,7 @@ void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd)
 {
         struct listener *listener = arg;
         const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-        struct request *request = info && info->socket_context ? request_take(listener) : NULL;
+        struct request *request = uri && info && info->socket_context ? request_take(listener) : NULL;
         if (!request)
                 return NULL; /* request_handle then closes */
         listener->memory += request->room; /* a spare one's is no one's */
@@ -88,6 +88,7 @@ void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd)
         request->connection->request = request;
         if (!request->connection->started_ms)
                 request->connection->started_ms = clock_monotonic_ms();
+        request->uri_end = uri + strlen(uri);
         request->capture = capture_begin(listener->capture, uri);
         return request;
 }
@@ -154,6 +155,18 @@ static enum MHD_Result answer(struct request *request, struct MHD_Connection *mh
         return reply_queue(listener->replies, mhd, request->verdict, close);
 }
 
+static void keep_head(struct request *request, struct MHD_Connection *mhd, const struct gate_head *head)
+{
+        struct connection *connection = request->connection;
+        if (!connection->first_head) {
+                capture_head(request->capture, mhd, head->method, head->version);
+                return;
+        }
+        capture_raw_head(request->capture, connection->first_head, connection->first_head_size);
+        free(connection->first_head);
+        connection->first_head = NULL;
+}
+
 static enum MHD_Result take_head(struct request *request, struct MHD_Connection *mhd, struct gate_head *head)
 {
         struct listener *listener = request->listener;
@@ -162,7 +175,7 @@ static enum MHD_Result take_head(struct request *request, struct MHD_Connection 
         request->on_client_path = head->on_client_path;
         find_client(request, head);
         if (request->capture)
-                capture_head(request->capture, mhd, head->method, head->version);
+                keep_head(request, mhd, head);
         request->content_type[0] = '\0';
         if (head->content_type && strlen(head->content_type) < sizeof(request->content_type))
                 strcpy(request->content_type, head->content_type);
@@ -314,7 +327,7 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char
                 return MHD_NO;
         switch (request->phase) {
         case PHASE_HEAD: {
-                struct gate_head head = { .method = method, .url = url, .version = version };
+                struct gate_head head = { .method = method, .url = url, .version = version, .uri_end = request->uri_end };
                 return take_head(request, mhd, &head);
         }
         case PHASE_BODY:
@@ -349,15 +362,26 @@ static void hand_to_capture(struct request *request)
                 capture_discard(record);
 }
 
+/* libmicrohttpd found head or chunks wanting before we saw them, and has said so. */
+static void note_engine_refusal(struct request *request)
+{
+        struct gate_head nothing = { 0 };
+        find_client(request, &nothing);
+        refuse(request, VERDICT_FRAMING, "its head or its chunks cannot be parsed");
+        request->listener->verdicts[request->verdict]++;
+        log_answer(request);
+}
+
 void request_completed(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code)
 {
         (void)mhd;
-        (void)code;
         struct listener *listener = arg;
         struct request *request = *context;
         if (!request)
                 return;
         struct connection *connection = request->connection;
+        if (request->phase <= PHASE_BODY && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
+                note_engine_refusal(request);
         if (request->phase == PHASE_DONE && request->close)
                 linger_add(&listener->linger, listener->epoll_fd, connection->fd, clock_monotonic_ms());
         if (request->capture)

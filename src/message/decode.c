@@ -79,12 +79,12 @@ static uint64_t load_le64(const void *bytes)
 
 /* How many of the eight bytes, from the first on, are from 0x20 to 0x7F.  A
  * borrow spoils only bytes behind the first that is not. */
-static inline unsigned count_plain_utf8(const unsigned char *in)
+static inline size_t count_plain_utf8(const unsigned char *in)
 {
         uint64_t word = load_le64(in);
         uint64_t other = (word | (word - 0x2020202020202020U)) & 0x8080808080808080U;
 
-        return other == 0 ? 8 : (unsigned)__builtin_ctzll(other) / 8;
+        return other == 0 ? 8 : (size_t)__builtin_ctzll(other) / 8;
 }
 
 static bool check_utf8(const unsigned char *text, size_t size)
@@ -93,7 +93,7 @@ static bool check_utf8(const unsigned char *text, size_t size)
 
         while (at < size) {
                 if (size - at >= 8) {
-                        unsigned plain = count_plain_utf8(text + at);
+                        size_t plain = count_plain_utf8(text + at);
                         at += plain;
                         if (plain == 8)
                                 continue;
@@ -132,7 +132,7 @@ static char *put_utf8(char *out, uint32_t c)
 
 /* Packs four units into four bytes; gives how many of them, from the first on,
  * are from 0x20 to 0x7F and so stand there rightly. */
-static inline unsigned pack_plain_utf16(const unsigned char *in, bool big, char *out)
+static inline size_t pack_plain_utf16(const unsigned char *in, bool big, char *out)
 {
         uint64_t word = load_le64(in);
 
@@ -142,7 +142,7 @@ static inline unsigned pack_plain_utf16(const unsigned char *in, bool big, char 
         word = (word | word >> 8) & 0x0000FFFF0000FFFFU;
         uint32_t packed = htole32((uint32_t)(word | word >> 16));
         memcpy(out, &packed, sizeof packed);
-        return other == 0 ? 4 : (unsigned)__builtin_ctzll(other) / 16;
+        return other == 0 ? 4 : (size_t)__builtin_ctzll(other) / 16;
 }
 
 /* out holds three bytes for each unit.  Always inlined with a constant big, so
@@ -155,7 +155,7 @@ static inline __attribute__((always_inline)) size_t decode_utf16(const unsigned 
 
         while (in < end) {
                 if (end - in >= 8) {
-                        unsigned plain = pack_plain_utf16(in, big, out);
+                        size_t plain = pack_plain_utf16(in, big, out);
                         in += plain * 2;
                         out += plain;
                         if (plain == 4)

@@ -1,0 +1,21 @@
+/* head: is this the beginning of an HTTP/1.x request as it should be written?
+ *
+ * A pure function on raw bytes: it sees what libmicrohttpd's parser forgives.
+ * Sources: RFC 9112 sections 2 to 5. */
+#ifndef HEAD_H
+#define HEAD_H
+
+#include "fsp/verdict.h"
+#include <stddef.h>
+
+#define HEAD_MAX 32768
+
+/* VERDICT_ACCEPTED with *ret_size the bytes of the head and its empty line, or
+ * 0 while it is not complete; VERDICT_FRAMING as soon as a line is not as it
+ * should be (*ret_why says how), VERDICT_HEAD_TOO_LARGE. */
+enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const char **ret_why);
+
+/* How many characters at the beginning of text are those of a token. */
+size_t head_token_length(const char *text, size_t size);
+
+#endif

@@ -1,0 +1,202 @@
+/* The porch: a new connection waits here, outside libmicrohttpd, until the
+ * head of its first request is complete and as it should be written.
+ *
+ * libmicrohttpd forgives much in a head, answers the rest in HTML, and keeps
+ * memory for each connection.  Here a head is looked at where it lies, in the
+ * socket (MSG_PEEK); a bad one is refused in our own words; and a crowd that
+ * says nothing costs a descriptor and this entry each. */
+#include "listener_private.h"
+
+#include "fsp/clock.h"
+#include "fsp/log.h"
+#include "head.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+struct waiting {
+        struct waiting *next, *previous;
+        int fd;
+        struct client *client;
+        struct client_address peer;
+        struct sockaddr_storage address;
+        socklen_t address_size;
+        int64_t since_ms, started_ms; /* monotonic; started: first byte, 0: none yet */
+};
+
+struct porch {
+        struct waiting *first;
+        struct waiting **by_fd;
+        size_t fds;
+        char peeked[HEAD_MAX];
+};
+
+int porch_new(struct porch **ret_porch)
+{
+        struct rlimit limit;
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return -errno;
+        struct porch *porch = calloc(1, sizeof(*porch));
+        if (!porch)
+                return -ENOMEM;
+        porch->fds = limit.rlim_cur < 1048576 ? (size_t)limit.rlim_cur : 1048576;
+        porch->by_fd = calloc(porch->fds, sizeof(struct waiting *));
+        if (!porch->by_fd) {
+                free(porch);
+                return -ENOMEM;
+        }
+        *ret_porch = porch;
+        return 0;
+}
+
+static void unlink_waiting(struct porch *porch, struct waiting *waiting)
+{
+        if (waiting->previous)
+                waiting->previous->next = waiting->next;
+        else
+                porch->first = waiting->next;
+        if (waiting->next)
+                waiting->next->previous = waiting->previous;
+        porch->by_fd[waiting->fd] = NULL;
+}
+
+/* Takes it off the porch and closes it. */
+static void send_away(struct listener *listener, struct waiting *waiting)
+{
+        unlink_waiting(listener->porch, waiting);
+        limits_disconnect(waiting->client);
+        listener->connection_count--;
+        (void)close(waiting->fd); /* leaves the epoll set by itself; what is unread is not wanted */
+        free(waiting);
+}
+
+void porch_free(struct listener *listener)
+{
+        struct porch *porch = listener->porch;
+        if (!porch)
+                return;
+        while (porch->first)
+                send_away(listener, porch->first);
+        free(porch->by_fd);
+        free(porch);
+        listener->porch = NULL;
+}
+
+void porch_enter(struct listener *listener, int fd, struct client *client, const struct client_address *peer,
+                 const struct sockaddr_storage *address, socklen_t size)
+{
+        struct porch *porch = listener->porch;
+        struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd };
+        struct waiting *waiting = (size_t)fd < porch->fds ? calloc(1, sizeof(*waiting)) : NULL;
+        if (!waiting || epoll_ctl(listener->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+                limits_disconnect(client);
+                (void)close(fd); /* nothing is in it */
+                free(waiting);
+                return;
+        }
+        *waiting = (struct waiting){ .next = porch->first,
+                                     .fd = fd,
+                                     .client = client,
+                                     .peer = *peer,
+                                     .address = *address,
+                                     .address_size = size,
+                                     .since_ms = clock_monotonic_ms() };
+        if (waiting->next)
+                waiting->next->previous = waiting;
+        porch->first = waiting;
+        porch->by_fd[fd] = waiting;
+        listener->connection_count++;
+}
+
+static void capture_refusal(struct listener *listener, const char *head, size_t size, enum verdict verdict, const char *from)
+{
+        struct capture_record *record = capture_begin(listener->capture, "");
+        if (!record)
+                return;
+        capture_raw_head(record, head, size);
+        record->verdict = verdict;
+        strcpy(record->peer, from); /* the larger of the two */
+        capture_submit(listener->capture, record);
+}
+
+static void refuse(struct listener *listener, struct waiting *waiting, size_t size, enum verdict verdict, const char *why)
+{
+        char text[512], from[INET6_ADDRSTRLEN];
+        (void)limits_format(&waiting->peer, from);
+        listener->verdicts[verdict]++;
+        log_isapi(LOG_WARNING, "Refused with %u a request from %s: %s%s%s", verdict_info(verdict)->status, from,
+                  verdict_info(verdict)->text, why ? "; " : "", why ? why : "");
+        capture_refusal(listener, listener->porch->peeked, size, verdict, from);
+        /* Who does not take it at once sees the close. */
+        (void)send(waiting->fd, text, reply_format(verdict, text, sizeof(text)), MSG_DONTWAIT | MSG_NOSIGNAL);
+        linger_add(&listener->linger, listener->epoll_fd, waiting->fd, clock_monotonic_ms());
+        send_away(listener, waiting);
+}
+
+/* The head is sound: from here on the connection is libmicrohttpd's. */
+static void hand_over(struct listener *listener, struct waiting *waiting, size_t head_size)
+{
+        struct arrival arrival = { .client = waiting->client,
+                                   .peer = waiting->peer,
+                                   .started_ms = waiting->started_ms,
+                                   .head = listener->porch->peeked,
+                                   .head_size = head_size };
+        unlink_waiting(listener->porch, waiting);
+        listener->connection_count--;
+        listener->arrival = &arrival;
+        bool ours = epoll_ctl(listener->epoll_fd, EPOLL_CTL_DEL, waiting->fd, NULL) < 0;
+        if (ours)
+                (void)close(waiting->fd); /* the client tries again */
+        else if (MHD_add_connection(listener->mhd, waiting->fd, (struct sockaddr *)&waiting->address,
+                                    waiting->address_size) != MHD_YES) /* which closes it then */
+                log_isapi(LOG_ERROR, "A connection cannot be taken: %s", strerror(errno));
+        if (arrival.client)
+                limits_disconnect(arrival.client); /* accept_notify was not reached */
+        listener->arrival = NULL;
+        free(waiting);
+}
+
+bool porch_look(struct listener *listener, int fd)
+{
+        struct porch *porch = listener->porch;
+        struct waiting *waiting = (size_t)fd < porch->fds ? porch->by_fd[fd] : NULL;
+        if (!waiting)
+                return false;
+        ssize_t size = recv(fd, porch->peeked, sizeof(porch->peeked), MSG_PEEK | MSG_DONTWAIT);
+        if (size <= 0) {
+                if (size == 0 || (errno != EAGAIN && errno != EINTR))
+                        send_away(listener, waiting);
+                return true;
+        }
+        if (!waiting->started_ms)
+                waiting->started_ms = clock_monotonic_ms();
+        size_t head_size;
+        const char *why;
+        enum verdict verdict = head_check(porch->peeked, (size_t)size, &head_size, &why);
+        if (verdict != VERDICT_ACCEPTED)
+                refuse(listener, waiting, (size_t)size, verdict, why);
+        else if (head_size)
+                hand_over(listener, waiting, head_size);
+        return true;
+}
+
+void porch_sweep(struct listener *listener, int64_t now_ms)
+{
+        const struct config *config = listener->config;
+        for (struct waiting *w = listener->porch->first, *next; w; w = next) {
+                next = w->next;
+                bool late = w->started_ms ? now_ms - w->started_ms > config->listener.request_timeout_ms
+                                          : now_ms - w->since_ms > config->listener.idle_timeout_ms;
+                if (!late)
+                        continue;
+                char text[INET6_ADDRSTRLEN];
+                if (w->started_ms)
+                        log_isapi(LOG_WARNING, "Closed a connection from %s: the head of its request was not complete after %lld s",
+                                  limits_format(&w->peer, text),
+                                  (long long)(config->listener.request_timeout_ms / 1000));
+                send_away(listener, w);
+        }
+}

@@ -1,0 +1,84 @@
+"""Capturing raw requests, for the first contact with a real client."""
+import pytest
+from fsp import PATH, request, wait_until
+from messages import body
+
+
+@pytest.fixture
+def capturing(make_fsp, tmp_path):
+    def make(**keys):
+        folder = tmp_path / "capture"
+        folder.mkdir()
+        return make_fsp({"listener": {"capture": folder, **keys}}), folder
+    return make
+
+
+def captured(folder):
+    return [p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()]
+
+
+def test_head_body_and_answer_of_a_message_are_stored_as_they_came(capturing):
+    fsp, folder = capturing()
+    content = body()
+    headers = {"User-Agent": "ccmhttp", "X-oDD-CasE": "Some  Value"}
+    assert fsp.post(content, headers=headers, path=PATH + "?q=1").status == 200
+    wait_until(lambda: any(content in data for data in captured(folder)), 5, "the body in the capture")
+    everything = captured(folder)
+    assert any(f"POST {PATH}?q=1".encode() in data for data in everything)
+    assert any(b"X-oDD-CasE: Some  Value" in data for data in everything)
+    assert any(b"200" in data for data in everything)
+    fsp.expect_delivered(content)
+
+
+@pytest.mark.parametrize("raw,status,wanted", [
+    (request(b"<NoReport>mark-4711</NoReport>"), 400, b"<NoReport>mark-4711</NoReport>"),
+    (request(b"mark-4712", path="/other/mark-4713"), 404, b"/other/mark-4713"),
+    (request(b"", method="PROPFIND", headers={"X-Mark": "4714"}), 405, b"X-Mark: 4714"),
+    (request(body(), headers={"Content-Encoding": "gzip", "X-Mark": "4715"}), 415, b"X-Mark: 4715"),
+    (request(length=False, headers={"Content-Length": "9999999", "X-Mark": "4716"}), 413, b"X-Mark: 4716"),
+    (request(length=False, headers={"X-Mark": "4717"}), 411, b"X-Mark: 4717"),
+])
+def test_refused_requests_are_captured_too(capturing, raw, status, wanted):
+    fsp, folder = capturing()
+    replies, _ = fsp.raw(raw, seconds=3)
+    assert [r.status for r in replies] == [status]
+    wait_until(lambda: any(wanted in data for data in captured(folder)), 5, "the request in the capture")
+    assert any(str(status).encode() in data for data in captured(folder))
+
+
+def test_a_chunked_body_is_captured(capturing):
+    fsp, folder = capturing()
+    content = body()
+    assert fsp.post(None, chunks=[content[:100], content[100:]]).status == 200
+    wait_until(lambda: any(content in data for data in captured(folder)), 5, "the body in the capture")
+
+
+def test_the_capture_is_bounded(capturing):
+    fsp, folder = capturing(capture_limit="5", client_rate="0")
+    fsp.accept(*[body() for _ in range(20)])
+    wait_until(lambda: captured(folder), 5, "a capture")
+    files = len(captured(folder))
+    fsp.accept(*[body() for _ in range(40)])
+    for _ in range(10):
+        fsp.post(b"refused")
+    fsp.restart()
+    fsp.accept(*[body() for _ in range(20)])
+    fsp.stop()
+    # At most a few files a request, and no more after 70 than after 20.
+    assert len(captured(folder)) == files <= 5 * 4
+
+
+def test_nothing_is_captured_when_it_is_off(fsp):
+    fsp.accept(body())
+    fsp.stop()
+    content = next(iter(fsp.staged().values()), None)
+    kept = [p for p in fsp.folder.rglob("*") if p.is_file() and p.suffix not in (".SMX", ".db", ".db-wal", ".db-shm")]
+    assert content is None or all(content not in p.read_bytes() for p in kept)
+
+
+def test_a_capture_folder_that_is_gone_does_not_stop_intake(capturing):
+    fsp, folder = capturing()
+    folder.rmdir()
+    content = body()
+    fsp.accept(content)
+    fsp.expect_delivered(content)

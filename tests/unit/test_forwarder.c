@@ -1,0 +1,272 @@
+/* include/fsp/forwarder.h: runs, the throttle, and what a crash left. */
+#include "fsp/forwarder.h"
+#include "fsp/inbox.h"
+#include "fsp/stager.h"
+#include "store_fixture.h"
+#include <sys/eventfd.h>
+
+static struct forwarder *forwarder;
+static int run_fd = -1;
+
+static void nothing_to_stage(void *arg, int64_t deadline_ms)
+{
+        (void)arg;
+        (void)deadline_ms;
+}
+
+static void start(void)
+{
+        forwarder = NULL;
+        assert_int_equal(forwarder_start(store.config, store.ledger, nothing_to_stage, NULL, &forwarder), 0);
+}
+
+/* The run that begins after this call. */
+static struct forwarder_run run_once(void)
+{
+        run_fd = eventfd(0, EFD_CLOEXEC);
+        assert_true(run_fd >= 0);
+        forwarder_on_run(forwarder, run_fd);
+        uint64_t number = forwarder_ring(forwarder), rings;
+        while (forwarder_view(forwarder).last.number < number)
+                assert_int_equal(read(run_fd, &rings, sizeof(rings)), sizeof(rings));
+        forwarder_on_run(forwarder, -1);
+        assert_int_equal(close(run_fd), 0);
+        return forwarder_view(forwarder).last;
+}
+
+static void stop(void)
+{
+        assert_int_equal(forwarder_stop(forwarder, 15000), 0);
+}
+
+static struct forwarder_run run(void)
+{
+        start();
+        struct forwarder_run result = run_once();
+        stop();
+        return result;
+}
+
+static struct message_name staged(const char *text)
+{
+        struct message_name name;
+        assert_int_equal(store_receive(text, &name), VERDICT_ACCEPTED);
+        store_write(in_folder("staging", &name, ".SMX"), text, strlen(text));
+        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        return name;
+}
+
+/* As a crash between the two commits leaves it. */
+static struct message_name copied(const char *text)
+{
+        struct message_name name = staged(text);
+        struct inbox *inbox = NULL;
+        int64_t id, shipment;
+        assert_int_equal(inbox_open_folder(store_path("inbox"), false, &inbox), 0);
+        assert_int_equal(ledger_inbox(store.ledger, inbox->identity, store_path("inbox"), &id), 0);
+        inbox->kind->close(inbox);
+        assert_int_equal(ledger_mark_copied(store.ledger, &name.seq, 1, id, &shipment), 0);
+        return name;
+}
+
+static void staged_files_arrive_and_leave_staging(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = staged("one"), two = staged("two");
+        start(); /* a start forwards at once */
+        (void)run_once();
+        stop();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+        assert_file(in_folder("inbox", &two, ".SMX"), "two");
+        assert_int_equal(count_files("staging", ".SMX"), 0);
+        assert_int_equal(count_files("inbox", ".tmp"), 0);
+        assert_int_equal(ledger_totals(store.ledger).bytes, 0);
+}
+
+static void a_missing_inbox_keeps_everything_staged(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = staged("one");
+        assert_int_equal(rmdir(store_path("inbox")), 0);
+        struct forwarder_run result = run();
+        assert_int_equal(result.fault, -ENOENT);
+        assert_int_equal(result.copied, 0);
+        assert_int_equal(result.tried, 1);
+        assert_true(file_exists(in_folder("staging", &one, ".SMX")));
+        assert_false(file_exists("inbox"));
+        assert_int_equal(mkdir(store_path("inbox"), 0750), 0);
+        assert_int_equal(run().fault, 0);
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+}
+
+static void the_throttle_holds_over_runs_and_restarts(void **state)
+{
+        (void)state;
+        config_unref(store.config);
+        store.config = store_config("throttle_messages=2\nthrottle_interval=1h\n[staging]\nmin_free=0%\n");
+        store_open();
+        struct message_name one = staged("one");
+        (void)staged("two");
+        struct message_name three = staged("three");
+        start();
+        (void)run_once();
+        struct forwarder_run again = run_once();
+        stop();
+        assert_int_equal(again.tried, 0);
+        assert_int_equal(count_files("inbox", ".SMX"), 2);
+        assert_true(file_exists(in_folder("inbox", &one, ".SMX")));
+        assert_true(file_exists(in_folder("staging", &three, ".SMX")));
+        store_reopen();
+        (void)run();
+        assert_int_equal(count_files("inbox", ".SMX"), 2);
+}
+
+static void a_copied_message_whose_temporary_file_is_there_is_renamed(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = copied("one");
+        store_write(in_folder("inbox", &one, ".tmp"), "one", 3);
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+        assert_int_equal(count_files("staging", ".SMX"), 0);
+        assert_int_equal(ledger_totals(store.ledger).copied, 0);
+}
+
+static void one_whose_temporary_file_is_gone_had_arrived(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = copied("one"); /* and the site server has taken it */
+        (void)run();
+        assert_int_equal(count_files("inbox", ".SMX"), 0);
+        assert_false(file_exists(in_folder("staging", &one, ".SMX")));
+        assert_int_equal(ledger_totals(store.ledger).copied, 0);
+}
+
+static void an_empty_folder_in_the_place_of_the_inbox_decides_nothing(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = copied("one");
+        store_write(in_folder("inbox", &one, ".tmp"), "one", 3);
+        assert_int_equal(rename(store_path("inbox"), store_path("unmounted")), 0);
+        assert_int_equal(mkdir(store_path("inbox"), 0750), 0);
+        (void)run();
+        assert_int_equal(ledger_totals(store.ledger).copied, 1);
+        assert_int_equal(rmdir(store_path("inbox")), 0);
+        assert_int_equal(rename(store_path("unmounted"), store_path("inbox")), 0);
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+}
+
+static void rows_half_way_to_an_inbox_of_the_past_are_finished_there(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = copied("one"), two = staged("two");
+        store_write(in_folder("inbox", &one, ".tmp"), "one", 3);
+        assert_int_equal(mkdir(store_path("new"), 0750), 0);
+        free(store.config->forwarder.inbox);
+        store.config->forwarder.inbox = strdup(store_path("new"));
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+        assert_file(in_folder("new", &two, ".SMX"), "two");
+}
+
+static void rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = copied("one");
+        assert_int_equal(rmdir(store_path("inbox")), 0);
+        assert_int_equal(mkdir(store_path("new"), 0750), 0);
+        free(store.config->forwarder.inbox);
+        store.config->forwarder.inbox = strdup(store_path("new"));
+        (void)run();
+        assert_int_equal(ledger_totals(store.ledger).quarantined, 1);
+        assert_int_equal(ledger_requeue(store.ledger, one.seq), 0);
+}
+
+static void a_damaged_file_is_quarantined_and_the_others_go_on(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name bad = staged("one"), good = staged("two");
+        store_write(in_folder("staging", &bad, ".SMX"), "oNe", 3);
+        struct forwarder_run result = run();
+        assert_int_equal(ledger_totals(store.ledger).quarantined, 1);
+        assert_file(in_folder("staging/corrupt", &bad, ".SMX"), "oNe");
+        assert_file(in_folder("inbox", &good, ".SMX"), "two");
+        assert_int_equal(result.fault, 0);
+}
+
+static void a_file_removed_from_staging_is_made_good_from_the_ledger(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = staged("one");
+        assert_int_equal(unlink(store_path(in_folder("staging", &one, ".SMX"))), 0);
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+}
+
+static void another_file_of_the_same_name_is_not_replaced(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = staged("one"), two = staged("two");
+        store_write(in_folder("inbox", &one, ".SMX"), "theirs", 6);
+        store_write(in_folder("inbox", &two, ".SMX"), "two", 3); /* our own, unread as yet */
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "theirs");
+        assert_int_equal(ledger_totals(store.ledger).quarantined, 1);
+        assert_int_equal(count_files("inbox", ".tmp"), 0);
+}
+
+static void the_stand_in_is_used_after_a_while_and_given_up_again(void **state)
+{
+        (void)state;
+        config_unref(store.config);
+        char extra[256];
+        (void)snprintf(extra, sizeof(extra), "inbox_fallback=%s\nfallback_after=1s\ninterval=1s\n[staging]\nmin_free=0%%\n",
+                       store_path("second"));
+        store.config = store_config(extra);
+        store_open();
+        assert_int_equal(mkdir(store_path("second"), 0750), 0);
+        assert_int_equal(rmdir(store_path("inbox")), 0);
+        struct message_name one = staged("one");
+        start();
+        assert_int_equal(run_once().fault, -ENOENT); /* not at once */
+        int64_t until = clock_monotonic_ms() + 15000;
+        while (!file_exists(in_folder("second", &one, ".SMX"))) {
+                assert_true(clock_monotonic_ms() < until);
+                (void)usleep(1000);
+        }
+        assert_int_equal(mkdir(store_path("inbox"), 0750), 0);
+        struct message_name two = staged("two");
+        (void)run_once();
+        stop();
+        assert_file(in_folder("inbox", &two, ".SMX"), "two");
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(staged_files_arrive_and_leave_staging),
+                TEST(a_missing_inbox_keeps_everything_staged),
+                TEST(the_throttle_holds_over_runs_and_restarts),
+                TEST(a_copied_message_whose_temporary_file_is_there_is_renamed),
+                TEST(one_whose_temporary_file_is_gone_had_arrived),
+                TEST(an_empty_folder_in_the_place_of_the_inbox_decides_nothing),
+                TEST(rows_half_way_to_an_inbox_of_the_past_are_finished_there),
+                TEST(rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person),
+                TEST(a_damaged_file_is_quarantined_and_the_others_go_on),
+                TEST(a_file_removed_from_staging_is_made_good_from_the_ledger),
+                TEST(another_file_of_the_same_name_is_not_replaced),
+                TEST(the_stand_in_is_used_after_a_while_and_given_up_again),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

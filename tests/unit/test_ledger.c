@@ -1,0 +1,234 @@
+/* include/fsp/ledger.h: rows, states, names, faults. */
+#include "store_fixture.h"
+
+static struct ledger_totals totals(void)
+{
+        return ledger_totals(store.ledger);
+}
+
+static void a_received_message_survives_a_restart(void **state)
+{
+        (void)state;
+        struct query_pending row;
+        struct message_name name;
+        store_open();
+        assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
+        store_reopen();
+        assert_int_equal(totals().received, 1);
+        assert_int_equal(totals().bytes, 5);
+        assert_int_equal(store_pending(DELIVERY_RECEIVED, &row, 1), 1);
+        assert_int_equal(row.name.seq, name.seq);
+        assert_int_equal(row.name.time_ms, name.time_ms);
+        assert_int_equal(row.size, 5);
+}
+
+static void the_same_bytes_are_a_duplicate_also_after_a_restart(void **state)
+{
+        (void)state;
+        struct message_name first, again;
+        store_open();
+        assert_int_equal(store_receive("hello", &first), VERDICT_ACCEPTED);
+        assert_int_equal(store_receive("hello", &again), VERDICT_DUPLICATE);
+        assert_int_equal(again.seq, first.seq);
+        store_reopen();
+        assert_int_equal(store_receive("hello", NULL), VERDICT_DUPLICATE);
+        assert_int_equal(store_receive("hello ", NULL), VERDICT_ACCEPTED);
+        assert_int_equal(totals().received, 2);
+}
+
+static void no_deduplication_when_it_is_off(void **state)
+{
+        (void)state;
+        config_unref(store.config);
+        store.config = store_config("[policy]\ndeduplicate=0\n");
+        store_open();
+        assert_int_equal(store_receive("hello", NULL), VERDICT_ACCEPTED);
+        assert_int_equal(store_receive("hello", NULL), VERDICT_ACCEPTED);
+}
+
+static void a_message_goes_from_state_to_state_and_only_forwards(void **state)
+{
+        (void)state;
+        struct message_name name;
+        int64_t inbox, shipment = 0;
+        store_open();
+        assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
+        assert_int_equal(ledger_inbox(store.ledger, "folder A", "/a", &inbox), 0);
+        /* not its turn yet: left alone */
+        assert_int_equal(ledger_mark_forwarded(store.ledger, &name.seq, 1, 0), 0);
+        assert_int_equal(totals().received, 1);
+        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(totals().staged, 1);
+        assert_int_equal(ledger_mark_copied(store.ledger, &name.seq, 1, inbox, &shipment), 0);
+        assert_true(shipment > 0);
+        assert_int_equal(totals().copied, 1);
+        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(totals().copied, 1);
+        assert_int_equal(ledger_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
+        assert_int_equal(totals().copied + totals().staged + totals().received, 0);
+        assert_int_equal(totals().bytes, 0);
+        store_reopen();
+        assert_int_equal(totals().bytes, 0);
+}
+
+static void a_quarantined_message_can_be_requeued(void **state)
+{
+        (void)state;
+        struct message_name name;
+        store_open();
+        assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
+        assert_int_equal(ledger_requeue(store.ledger, name.seq), -EALREADY);
+        assert_int_equal(ledger_requeue(store.ledger, name.seq + 1), -ENOENT);
+        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(ledger_mark_quarantined(store.ledger, name.seq, "for a test"), 0);
+        assert_int_equal(totals().quarantined, 1);
+        assert_int_equal(totals().staged, 0);
+        assert_int_equal(totals().bytes, 5);
+        assert_int_equal(ledger_requeue(store.ledger, name.seq), 0);
+        assert_int_equal(totals().received, 1);
+        assert_int_equal(totals().quarantined, 0);
+        assert_int_equal(totals().bytes, 5);
+}
+
+static void a_forwarded_body_is_dropped_when_nothing_is_archived(void **state)
+{
+        (void)state;
+        struct message_name name;
+        int64_t shipment;
+        config_unref(store.config);
+        store.config = store_config("[ledger]\narchive_size=0\n");
+        store_open();
+        assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
+        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(ledger_mark_copied(store.ledger, &name.seq, 1, 1, &shipment), 0);
+        assert_int_equal(ledger_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
+        assert_int_equal(ledger_requeue(store.ledger, name.seq), -ENODATA);
+}
+
+static void names_never_go_backwards_and_seq_never_repeats(void **state)
+{
+        (void)state;
+        struct message_name import = { .time_ms = clock_wall_ms() + 86400000, .node = 5, .seq = 41 };
+        struct report report = { .bytes = (const unsigned char *)"x", .size = 1 };
+        struct message_name name;
+        store_open();
+        /* as if the wall clock had gone back a day since */
+        assert_int_equal(ledger_import(store.ledger, &import, &report, NULL), 0);
+        assert_int_equal(store_receive("a", &name), VERDICT_ACCEPTED);
+        assert_true(name.time_ms >= import.time_ms);
+        assert_int_equal(name.seq, 42);
+        store_reopen();
+        assert_int_equal(store_receive("b", &name), VERDICT_ACCEPTED);
+        assert_true(name.time_ms >= import.time_ms);
+        assert_int_equal(name.seq, 43);
+}
+
+static void two_files_with_one_sequence_are_both_taken_up(void **state)
+{
+        (void)state;
+        struct message_name one = { .time_ms = 1000, .node = 1, .seq = 9 }, two = { .time_ms = 2000, .node = 2, .seq = 9 };
+        struct report report = { .bytes = (const unsigned char *)"x", .size = 1 };
+        struct query_pending rows[2];
+        store_open();
+        assert_int_equal(ledger_import(store.ledger, &one, &report, NULL), 0);
+        assert_int_equal(ledger_import(store.ledger, &two, &report, NULL), 0);
+        assert_int_equal(store_pending(DELIVERY_STAGED, rows, 2), 2);
+        char text[NAME_SIZE];
+        assert_string_equal(name_format_id(&rows[1].name, text), "19700101T000002000Z-0002-00000009");
+}
+
+static void one_inbox_has_one_number(void **state)
+{
+        (void)state;
+        int64_t a, b, again;
+        store_open();
+        assert_int_equal(ledger_inbox(store.ledger, "folder A", "/a", &a), 0);
+        assert_int_equal(ledger_inbox(store.ledger, "folder B", "/a", &b), 0);
+        assert_int_equal(ledger_inbox(store.ledger, "folder A", "/a", &again), 0);
+        assert_int_equal(a, again);
+        assert_true(a != b);
+}
+
+static void the_oldest_is_that_which_is_still_on_its_way(void **state)
+{
+        (void)state;
+        struct message_name first, second;
+        store_open();
+        assert_true(ledger_oldest_ms(store.ledger) == CLOCK_UNKNOWN);
+        assert_int_equal(store_receive("a", &first), VERDICT_ACCEPTED);
+        assert_int_equal(store_receive("b", &second), VERDICT_ACCEPTED);
+        assert_int_equal(ledger_mark_staged(store.ledger, &second.seq, 1), 0);
+        assert_true(ledger_oldest_ms(store.ledger) <= second.time_ms);
+        assert_int_equal(ledger_mark_quarantined(store.ledger, first.seq, "for a test"), 0);
+        assert_int_equal(ledger_oldest_ms(store.ledger), second.time_ms);
+}
+
+static void a_second_fspd_on_the_same_ledger_is_refused(void **state)
+{
+        (void)state;
+        struct ledger *second = NULL;
+        store_open();
+        assert_int_equal(ledger_open(store.config, &second), -EWOULDBLOCK);
+}
+
+static void what_is_no_ledger_is_not_touched(void **state)
+{
+        (void)state;
+        static const char text[] = "this is somebody's letter, which must not be overwritten by any program whatever";
+        store_write("ledger.db", text, sizeof(text) - 1);
+        assert_int_equal(ledger_open(store.config, &store.ledger), -EUCLEAN);
+        assert_file("ledger.db", text);
+}
+
+static int run_broken(struct ledger *ledger, struct ledger_job *job)
+{
+        (void)ledger;
+        (void)job;
+        return -EIO;
+}
+
+/* Bounded: the writer tries again after a second. */
+static void wait_online(bool online)
+{
+        int64_t until = clock_monotonic_ms() + 15000;
+        while (totals().online != online) {
+                assert_true(clock_monotonic_ms() < until);
+                (void)usleep(1000);
+        }
+}
+
+static void after_a_fault_everything_is_refused_until_the_ledger_is_reopened(void **state)
+{
+        (void)state;
+        struct ledger_job job = { .run = run_broken };
+        struct query_pending row;
+        store_open();
+        assert_int_equal(store_receive("a", NULL), VERDICT_ACCEPTED);
+        assert_int_equal(ledger_call(store.ledger, &job), -EIO);
+        wait_online(false);
+        assert_int_equal(store_receive("b", NULL), VERDICT_STORE_FAULT);
+        wait_online(true);
+        assert_int_equal(store_receive("b", NULL), VERDICT_ACCEPTED);
+        assert_int_equal(totals().received, 2);
+        assert_int_equal(store_pending(DELIVERY_RECEIVED, &row, 1), 1);
+}
+
+int main(void)
+{
+        const struct CMUnitTest tests[] = {
+                TEST(a_received_message_survives_a_restart),
+                TEST(the_same_bytes_are_a_duplicate_also_after_a_restart),
+                TEST(no_deduplication_when_it_is_off),
+                TEST(a_message_goes_from_state_to_state_and_only_forwards),
+                TEST(a_quarantined_message_can_be_requeued),
+                TEST(a_forwarded_body_is_dropped_when_nothing_is_archived),
+                TEST(names_never_go_backwards_and_seq_never_repeats),
+                TEST(two_files_with_one_sequence_are_both_taken_up),
+                TEST(one_inbox_has_one_number),
+                TEST(the_oldest_is_that_which_is_still_on_its_way),
+                TEST(a_second_fspd_on_the_same_ledger_is_refused),
+                TEST(what_is_no_ledger_is_not_touched),
+                TEST(after_a_fault_everything_is_refused_until_the_ledger_is_reopened),
+        };
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
