@@ -45,18 +45,19 @@ struct daemon {
         char status[160]; /* what systemd was told last */
 };
 
-static const char usage[] = "Usage: fspd [-c FILE] [--check-config] [--version] [--help]\n"
-                            "\n"
-                            "The fallback status point: takes state messages from clients over HTTP and\n"
-                            "forwards them to the site server's inbox. Runs in the foreground.\n"
-                            "\n"
-                            "  -c, --config FILE   configuration (" CONFIG_DEFAULT_PATH ")\n"
-                            "      --check-config  print every key with its value in force, or each fault; exit\n"
-                            "      --version       print the version and exit\n"
-                            "  -h, --help          print this and exit\n"
-                            "\n"
-                            "SIGHUP reloads the configuration and reopens the logs, SIGUSR1 forwards now,\n"
-                            "SIGTERM stops in order. See fspd(8), fspd.ini(5), fspctl(1).\n";
+static const char usage[] =
+        "Usage: fspd [-c FILE] [--check-config] [--version] [--help]\n"
+        "\n"
+        "The fallback status point: takes state messages from clients over HTTP and\n"
+        "forwards them to the site server's inbox. Runs in the foreground.\n"
+        "\n"
+        "  -c, --config FILE   configuration (" CONFIG_DEFAULT_PATH ")\n"
+        "      --check-config  print every key with its value in force, or each fault; exit\n"
+        "      --version       print the version and exit\n"
+        "  -h, --help          print this and exit\n"
+        "\n"
+        "SIGHUP reloads the configuration and reopens the logs, SIGUSR1 forwards now,\n"
+        "SIGTERM stops in order. See fspd(8), fspd.ini(5), fspctl(1).\n";
 
 static void show_fault(void *arg, const char *text)
 {
@@ -108,7 +109,8 @@ static int check_drives(const struct daemon *daemon)
 static void extend_start(void *arg)
 {
         (void)arg;
-        (void)sd_notify(0, "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Comparing the staging folder with the ledger");
+        (void)sd_notify(0,
+                        "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Comparing the staging folder with the ledger");
 }
 
 static int passed_socket(void)
@@ -123,8 +125,8 @@ static int open_store(struct daemon *daemon)
 {
         int r = make_parent(daemon->config->ledger.file);
         if (r < 0)
-                log_mgr(LOG_ERROR, "The folder of the ledger %s cannot be used: %s", daemon->config->ledger.file,
-                        strerror(-r));
+                log_mgr(LOG_ERROR, "The folder of the ledger %s cannot be used: %s",
+                        daemon->config->ledger.file, strerror(-r));
         if (r == 0)
                 r = rebuild_open(daemon->config, extend_start, NULL, &daemon->ledger);
         if (r == 0)
@@ -135,7 +137,8 @@ static int open_store(struct daemon *daemon)
 static int open_listener(struct daemon *daemon)
 {
         char url[LISTENER_URL_SIZE];
-        int r = listener_open(daemon->config, passed_socket(), daemon->ledger, daemon->quota, &daemon->listener);
+        int r = listener_open(daemon->config, passed_socket(), daemon->ledger, daemon->quota,
+                              &daemon->listener);
         if (r < 0) {
                 log_mgr(LOG_ERROR, "Cannot listen on %s port %u: %s", daemon->config->listener.address,
                         daemon->config->listener.port, strerror(-r));
@@ -149,7 +152,8 @@ static int start_threads(struct daemon *daemon)
 {
         int r = stager_start(daemon->config, daemon->ledger, &daemon->stager);
         if (r == 0)
-                r = forwarder_start(daemon->config, daemon->ledger, stager_catch_up, daemon->stager, &daemon->forwarder);
+                r = forwarder_start(daemon->config, daemon->ledger, stager_catch_up, daemon->stager,
+                                    &daemon->forwarder);
         if (r < 0) {
                 log_mgr(LOG_ERROR, "Staging and forwarding cannot start: %s", strerror(-r));
                 return EX_SOFTWARE;
@@ -163,7 +167,8 @@ static int start_threads(struct daemon *daemon)
         if (r == 0)
                 r = control_start(daemon->config, &parts, &daemon->control);
         if (r < 0) {
-                log_mgr(LOG_ERROR, "The control socket %s cannot be used: %s", daemon->config->admin.socket, strerror(-r));
+                log_mgr(LOG_ERROR, "The control socket %s cannot be used: %s", daemon->config->admin.socket,
+                        strerror(-r));
                 return EX_CANTCREAT;
         }
         r = listener_run(daemon->listener);
@@ -217,11 +222,13 @@ static void stop(struct daemon *daemon)
 
 static void say_difference(void *arg, const char *section, const char *key)
 {
-        static const char *const at_start[][2] = { { "listener", "address" },     { "listener", "port" },
-                                                   { "listener", "connections" }, { "listener", "idle_timeout" },
-                                                   { "staging", "directory" },    { "ledger", "file" },
-                                                   { "admin", "socket" },         { "admin", "address" },
-                                                   { "admin", "port" },           { "site", "code" } };
+        static const char *const at_start[][2] = {
+                { "listener", "address" },     { "listener", "port" },
+                { "listener", "connections" }, { "listener", "idle_timeout" },
+                { "staging", "directory" },    { "ledger", "file" },
+                { "admin", "socket" },         { "admin", "address" },
+                { "admin", "port" },           { "site", "code" }
+        };
         (void)arg;
         for (size_t i = 0; i < sizeof(at_start) / sizeof(at_start[0]); i++) {
                 if (strcmp(section, at_start[i][0]) == 0 && strcmp(key, at_start[i][1]) == 0) {
@@ -235,10 +242,12 @@ static void say_difference(void *arg, const char *section, const char *key)
 static void reload(struct daemon *daemon)
 {
         struct config *config;
-        (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)clock_monotonic_us()); /* as in stop */
+        (void)sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%lld",
+                         (long long)clock_monotonic_us()); /* as in stop */
         int r = config_load(daemon->config_path, log_fault, NULL, &config);
         if (r < 0) {
-                log_mgr(LOG_ERROR, "The configuration %s is refused; the old one stays in force", daemon->config_path);
+                log_mgr(LOG_ERROR, "The configuration %s is refused; the old one stays in force",
+                        daemon->config_path);
                 struct log_options options = config_log_options(daemon->config, true);
                 r = log_reopen(&options);
         } else {
@@ -267,9 +276,10 @@ static void tell_supervisor(struct daemon *daemon)
         char status[sizeof(daemon->status)], next[CLOCK_TEXT_SIZE] = "now";
         if (!view.running)
                 (void)clock_format_rfc3339(view.next_run_ms / 1000 * 1000, next);
-        (void)snprintf(status, sizeof(status), "STATUS=%llu staged, last run copied %llu of %llu, next run %s",
-                       (unsigned long long)(totals.received + totals.staged + totals.copied),
-                       (unsigned long long)view.last.copied, (unsigned long long)view.last.tried, next); /* fits */
+        (void)snprintf(
+                status, sizeof(status), "STATUS=%llu staged, last run copied %llu of %llu, next run %s",
+                (unsigned long long)(totals.received + totals.staged + totals.copied),
+                (unsigned long long)view.last.copied, (unsigned long long)view.last.tried, next); /* fits */
         if (strcmp(status, daemon->status) == 0)
                 return;
         strcpy(daemon->status, status);
@@ -299,7 +309,8 @@ static int serve(struct daemon *daemon)
                 log_tick();
                 tell_supervisor(daemon);
                 if (ledger_totals(daemon->ledger).fault == -EUCLEAN) {
-                        log_mgr(LOG_ERROR, "The ledger is damaged: fspd ends, to be started anew and rebuild it");
+                        log_mgr(LOG_ERROR,
+                                "The ledger is damaged: fspd ends, to be started anew and rebuild it");
                         return EX_SOFTWARE;
                 }
         }
@@ -319,7 +330,8 @@ static int block_signals(struct daemon *daemon)
 static int run(struct daemon *daemon)
 {
         if (sodium_init() < 0 || block_signals(daemon) < 0) {
-                (void)fprintf(stderr, "fspd: cannot start: no random numbers or signals\n"); /* as in show_fault */
+                (void)fprintf(stderr,
+                              "fspd: cannot start: no random numbers or signals\n"); /* as in show_fault */
                 return EX_SOFTWARE;
         }
         int status = start(daemon);

@@ -5,7 +5,8 @@
 #   tests/fresh-root.sh [run|test]...     both when none is named
 #
 # Needs root, mmdebstrap and a Debian mirror (DEBIAN_MIRROR, else the usual
-# one).  The bare root is kept as a tarball in ${XDG_CACHE_HOME:-/var/cache}/fspd.
+# one).  The bare root is kept as a tarball in ${XDG_CACHE_HOME:-/var/cache}/fspd,
+# and what the commands said, as run.out and test.out.
 # The copy holds what git tracks or would track, as it stands in the work tree.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -75,7 +76,7 @@ wait_for_text() {
 }
 
 try_run() {
-        local output=$ROOT/run.out pid started=$SECONDS
+        local output=$CACHE/run.out pid started=$SECONDS
         say "./dev run, with nothing installed but the base system"
         inside ./dev run >"$output" 2>&1 &
         pid=$!
@@ -93,13 +94,13 @@ try_run() {
 }
 
 try_test() {
-        local output=$ROOT/test.out started=$SECONDS
+        local output=$CACHE/test.out started=$SECONDS
         say "./dev test"
         if ! (inside timeout "$TEST_TIMEOUT_S" ./dev test) >"$output" 2>&1; then
                 tail -n 80 "$output" >&2
-                die "./dev test did not pass"
+                die "./dev test did not pass: see $output"
         fi
-        tail -n 8 "$output"
+        tail -n 1 "$output"
         say "done after $((SECONDS - started)) s"
 }
 

@@ -20,8 +20,9 @@
 struct forwarder;
 /* catch_up is called before each run, so that it finds all that was received
  * before it as files in staging (stager_catch_up). */
-int forwarder_start(struct config *config, struct ledger *ledger, void (*catch_up)(void *arg, int64_t deadline_ms),
-                    void *arg, struct forwarder **ret_forwarder);
+int forwarder_start(struct config *config, struct ledger *ledger,
+                    void (*catch_up)(void *arg, int64_t deadline_ms), void *arg,
+                    struct forwarder **ret_forwarder);
 void forwarder_reload(struct forwarder *forwarder, struct config *config);
 
 /* Asks for a run now; gives the number of the run that will serve it.  A run
@@ -32,7 +33,7 @@ uint64_t forwarder_ring(struct forwarder *forwarder);
 void forwarder_on_run(struct forwarder *forwarder, int fd);
 
 struct forwarder_run {
-        uint64_t number;   /* 1 …; 0: none yet */
+        uint64_t number;    /* 1 …; 0: none yet */
         int64_t started_ms; /* wall */
         int64_t duration_ms;
         uint64_t tried, copied;

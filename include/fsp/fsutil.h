@@ -26,8 +26,13 @@ int fsutil_read_at(int folder, const char *name, size_t limit, unsigned char **r
 /* Makes one folder (0750) when it is missing and its parent is there.
  * -ENOTDIR when something else is in the way. */
 int fsutil_make_folder(const char *path);
-/* Opens a folder to work in with the *at() calls. */
+/* Opens a folder to work in with the *at() calls; the second one within another. */
 int fsutil_open_folder(const char *path, int *ret_fd);
+int fsutil_open_folder_at(int folder, const char *name, int *ret_fd);
+/* Writes temporary, anew if it is there, and renames it to final: the file
+ * appears whole or not at all.  Not durable before a sync of the folder's file
+ * system. */
+int fsutil_write_whole(int folder, const char *temporary, const char *final, const void *data, size_t size);
 /* 0 when a file can be made, renamed and deleted in path; tries it. */
 int fsutil_check_writable(const char *path);
 
@@ -37,7 +42,7 @@ int fsutil_check_writable(const char *path);
 bool fsutil_drive_marker(const char *path, char *ret_marker);
 
 struct fsutil_space {
-        uint64_t bytes_total, bytes_free; /* free: to us without being root */
+        uint64_t bytes_total, bytes_free;   /* free: to us without being root */
         uint64_t inodes_total, inodes_free; /* 0 total: the file system has no such bound */
 };
 int fsutil_space(int fd, struct fsutil_space *ret_space);

@@ -29,7 +29,8 @@ struct inbox_kind {
         int (*settle)(struct inbox *inbox);
         int (*remove)(struct inbox *inbox, const char *name);
         /* As fsutil_read_at. */
-        int (*read)(struct inbox *inbox, const char *name, size_t limit, unsigned char **ret_data, size_t *ret_size);
+        int (*read)(struct inbox *inbox, const char *name, size_t limit, unsigned char **ret_data,
+                    size_t *ret_size);
         /* Still the same place, reachable?  Tells a poison file from a lost inbox. */
         int (*check)(struct inbox *inbox);
         void (*close)(struct inbox *inbox);

@@ -24,7 +24,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum delivery { DELIVERY_RECEIVED, DELIVERY_STAGED, DELIVERY_COPIED, DELIVERY_FORWARDED, DELIVERY_QUARANTINED };
+enum delivery {
+        DELIVERY_RECEIVED,
+        DELIVERY_STAGED,
+        DELIVERY_COPIED,
+        DELIVERY_FORWARDED,
+        DELIVERY_QUARANTINED
+};
 #define DELIVERY_COUNT 5
 const char *delivery_name(enum delivery delivery);
 /* -EINVAL when no delivery has that name. */
@@ -37,8 +43,10 @@ void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDG
 struct ledger;
 
 /* Opens or makes the file and starts the writer.  -EUCLEAN when it is no
- * ledger or damaged (see rebuild.h); other -errno when it cannot be used. */
-int ledger_open(struct config *config, struct ledger **ret_ledger);
+ * ledger or damaged (see rebuild.h); other -errno when it cannot be used.
+ * damaged: NULL, or the file of a damaged one, whose sound rows are taken over
+ * into this new one. */
+int ledger_open(struct config *config, const char *damaged, struct ledger **ret_ledger);
 void ledger_close(struct ledger *ledger); /* commits what was submitted; NULL is allowed */
 void ledger_reload(struct ledger *ledger, struct config *config);
 
@@ -97,6 +105,13 @@ int ledger_inbox(struct ledger *ledger, const char *identity, const char *place,
 int ledger_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
                   const char *quarantine_reason);
 
+/* Somebody has read a row that is not what was written: no more is taken or
+ * changed (fault -EUCLEAN); the next start sets the ledger aside. */
+void ledger_doubt(struct ledger *ledger);
+/* Found at the open: the ledger is sound, but later commits are missing, so a
+ * message may have gone further than its row says. */
+bool ledger_is_suspect(struct ledger *ledger);
+
 struct ledger_totals {
         uint64_t received, staged, copied, quarantined; /* messages now in that state */
         uint64_t bytes;                                 /* of all four */
@@ -104,8 +119,9 @@ struct ledger_totals {
         int fault;                                      /* -errno of the last fault while not online */
 };
 struct ledger_totals ledger_totals(struct ledger *ledger);
-int64_t ledger_oldest_ms(struct ledger *ledger);  /* receipt of the oldest one not forwarded; CLOCK_UNKNOWN: none */
-uint64_t ledger_commits(struct ledger *ledger);   /* transactions since the start */
+int64_t
+ledger_oldest_ms(struct ledger *ledger); /* receipt of the oldest one not forwarded; CLOCK_UNKNOWN: none */
+uint64_t ledger_commits(struct ledger *ledger); /* transactions since the start */
 const char *ledger_path(struct ledger *ledger);
 unsigned ledger_node(struct ledger *ledger);
 

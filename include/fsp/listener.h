@@ -37,9 +37,10 @@ void listener_free(struct listener *listener); /* after stop; NULL is allowed */
 const char *listener_url(struct listener *listener, char ret_url[LISTENER_URL_SIZE]);
 
 struct listener_view {
-        uint64_t verdicts[VERDICT_COUNT]; /* requests on a client path, and refusals before a path was known */
-        unsigned connections;             /* open now */
-        int64_t heartbeat_ms;             /* monotonic: when the loop last came round */
+        uint64_t
+                verdicts[VERDICT_COUNT]; /* requests on a client path, and refusals before a path was known */
+        unsigned connections;            /* open now */
+        int64_t heartbeat_ms;            /* monotonic: when the loop last came round */
 };
 struct listener_view listener_view(struct listener *listener);
 

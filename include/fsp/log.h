@@ -8,9 +8,9 @@
  *
  * Formats (source: open log viewers and real excerpts, see docs/INTERNALS.md):
  *   fspmgr.log      TEXT  $$<SMS_FALLBACK_STATUS_POINT><MM-DD-YYYY HH:MM:SS.mmm+BIAS><thread=N (0xHEX)>
- *   fspisapi.log    <![LOG[TEXT]LOG]!><time="..." date="..." component="fspisapi" context="" type="1" thread="N" file="FILE:LINE">
- *   SMSFSPSetup.log <MM/DD/YY HH:MM:SS> TEXT
- * BIAS is minutes west of UTC, signed, three digits.  Lines end with CR LF.
+ *   fspisapi.log    <![LOG[TEXT]LOG]!><time="..." date="..." component="fspisapi" context="" type="1"
+ * thread="N" file="FILE:LINE"> SMSFSPSetup.log <MM/DD/YY HH:MM:SS> TEXT BIAS is minutes west of UTC, signed,
+ * three digits.  Lines end with CR LF.
  *
  * Viewers colour an fspmgr.log line red on "error" or "fail" and yellow on
  * "warn".  So log_mgr() at LOG_ERROR puts "ERROR: " and at LOG_WARNING
@@ -25,11 +25,11 @@
 enum log_level { LOG_VERBOSE, LOG_INFO, LOG_WARNING, LOG_ERROR };
 
 struct log_options {
-        const char *directory;  /* must exist */
-        enum log_level level;   /* lower ones are not written */
-        uint64_t max_size;      /* bytes; a file that reaches it rolls over to .lo_ */
-        unsigned max_history;   /* 0 keeps none, 1 .lo_, N also .lo_2 … .lo_N (oldest last) */
-        bool to_stderr;         /* also show fspmgr lines there; with <N> priorities under the journal */
+        const char *directory; /* must exist */
+        enum log_level level;  /* lower ones are not written */
+        uint64_t max_size;     /* bytes; a file that reaches it rolls over to .lo_ */
+        unsigned max_history;  /* 0 keeps none, 1 .lo_, N also .lo_2 … .lo_N (oldest last) */
+        bool to_stderr;        /* also show fspmgr lines there; with <N> priorities under the journal */
 };
 
 /* Opens fspmgr.log and fspisapi.log for appending.  -errno when it cannot;
@@ -68,7 +68,9 @@ void log_tick(void);
  * "..." follows where it was cut.  NULL gives "-".
  *     log_isapi(LOG_INFO, "from %s", LOG_FIELD(name, strlen(name))); */
 #define LOG_FIELD_BYTES 128
-struct log_field { char text[LOG_FIELD_BYTES * 4 + 4]; };
+struct log_field {
+        char text[LOG_FIELD_BYTES * 4 + 4];
+};
 const char *log_field(struct log_field *buffer, const void *text, size_t size);
 #define LOG_FIELD(text, size) log_field(&(struct log_field){ { 0 } }, (text), (size))
 

@@ -38,8 +38,8 @@ int query_find(struct query *query, const struct message_name *name, int64_t *re
 
 /* The state message viewer: one row a StateMessage, newest first. */
 struct query_filter {
-        int64_t since_ms, until_ms; /* CLOCK_UNKNOWN: open; since <= receipt < until */
-        const char *client;         /* glob on ClientID or NetBIOS name; NULL: all */
+        int64_t since_ms, until_ms;   /* CLOCK_UNKNOWN: open; since <= receipt < until */
+        const char *client;           /* glob on ClientID or NetBIOS name; NULL: all */
         int64_t topic_type, state_id; /* -1: all */
         const char *state_class;      /* NULL: all */
         int delivery;                 /* -1: all, else enum delivery */
@@ -56,7 +56,7 @@ struct query_message {
         const char *topic_id, *serial_number, *params_json /* array of strings */, *details;
         enum delivery delivery;
         int64_t staged_ms, copied_ms, forwarded_ms, quarantined_ms; /* CLOCK_UNKNOWN: not yet */
-        const char *reason; /* of the quarantine */
+        const char *reason;                                         /* of the quarantine */
         int64_t size;
 };
 /* visit's strings live until it returns; non-zero from it ends the walk. */

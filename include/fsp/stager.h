@@ -1,6 +1,6 @@
 /* stager: makes the file in staging/ of each received message.
  *
- * Owns      one thread and the staging folder, with its subfolder corrupt/.
+ * Owns      one thread and the staging folder, but for corrupt/ (quarantine.h).
  * Threads   stager_start, stager_stop: the main thread; the others: any.
  * Crash     a row becomes staged only when its file and name are on disk for
  *           certain; before that the row keeps the body and the file is
@@ -10,8 +10,6 @@
 
 #include "fsp/config.h"
 #include "fsp/ledger.h"
-
-#define STAGING_CORRUPT "corrupt"
 
 struct stager;
 int stager_start(struct config *config, struct ledger *ledger, struct stager **ret_stager);

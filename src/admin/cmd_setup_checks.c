@@ -1,7 +1,7 @@
 #include "admin/cmd.h"
 #include "admin/cmd_setup.h"
 #include "fsp/fsutil.h"
-#include "fsp/stager.h"
+#include "fsp/quarantine.h"
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -48,7 +48,7 @@ void setup_check_folders(struct setup *setup)
 
         check_folder_of(setup, "the ledger's folder", config->ledger.file);
         check_folder(setup, "the staging folder", config->staging.directory);
-        if (snprintf(corrupt, sizeof(corrupt), "%s/" STAGING_CORRUPT, config->staging.directory) <
+        if (snprintf(corrupt, sizeof(corrupt), "%s/" QUARANTINE_FOLDER, config->staging.directory) <
             (int)sizeof(corrupt))
                 check_folder(setup, "the quarantine folder", corrupt);
         else

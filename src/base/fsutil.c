@@ -109,9 +109,30 @@ int fsutil_make_folder(const char *path)
         return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
 }
 
+int fsutil_write_whole(int folder, const char *temporary, const char *final, const void *data, size_t size)
+{
+        AUTO_CLOSE int fd =
+                openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = fsutil_write_all(fd, data, size);
+        if (r == 0 && renameat(folder, temporary, folder, final) < 0)
+                r = -errno;
+        if (r < 0)
+                (void)unlinkat(folder, temporary, 0); /* the next try begins it anew */
+        return r;
+}
+
 int fsutil_open_folder(const char *path, int *ret_fd)
 {
-        int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return fsutil_open_folder_at(AT_FDCWD, path, ret_fd);
+}
+
+int fsutil_open_folder_at(int folder, const char *name, int *ret_fd)
+{
+        int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
         if (fd < 0)
                 return -errno;

@@ -19,34 +19,16 @@ struct batch {
         size_t count, ready; /* read from the ledger; whole in the inbox, at the front */
 };
 
-/* Takes a staged file out of the way for a person to look at. */
-static int quarantine(struct pass *pass, const struct query_pending *row, const char *reason)
-{
-        char file[NAME_SIZE];
-        (void)name_format_file(&row->name, NAME_SUFFIX, file);
-        log_mgr(LOG_ERROR, "%s is quarantined: %s", file, reason);
-        int r = ledger_mark_quarantined(pass->ledger, row->name.seq, reason);
-        if (r == 0 && renameat(pass->staging_fd, file, pass->corrupt_fd, file) < 0 && errno != ENOENT)
-                log_mgr(LOG_ERROR, "%s cannot be moved to corrupt/: %s", file, strerror(errno));
-        return r;
-}
-
-/* The bytes to send.  A file that somebody removed is made good from the
- * ledger; one whose bytes have changed is damaged: -EUCLEAN. */
-static int read_staged(struct pass *pass, const struct query_pending *row, unsigned char **ret_data, size_t *ret_size)
+/* The bytes to send; -EUCLEAN when they are not those that were staged. */
+static int read_staged(struct pass *pass, const struct query_pending *row, unsigned char **ret_data,
+                       size_t *ret_size)
 {
         char file[NAME_SIZE];
         unsigned char digest[LEDGER_DIGEST_SIZE];
         (void)name_format_file(&row->name, NAME_SUFFIX, file);
-        int r = fsutil_read_at(pass->staging_fd, file, row->size, ret_data, ret_size);
-        if (r == -EFBIG)
-                return -EUCLEAN;
-        if (r == -ENOENT) {
-                log_mgr(LOG_WARNING, "%s was removed from staging; its bytes are taken from the ledger", file);
-                r = query_body(pass->query, row->name.seq, ret_data, ret_size);
-        }
+        int r = fsutil_read_at(pass->quarantine.staging_fd, file, row->size, ret_data, ret_size);
         if (r < 0)
-                return r;
+                return r == -EFBIG ? -EUCLEAN : r;
         ledger_digest(*ret_data, *ret_size, digest);
         if (*ret_size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0)
                 return 0;
@@ -64,9 +46,14 @@ static int copy_one(struct pass *pass, const struct query_pending *row)
         size_t size;
         int r = read_staged(pass, row, &data, &size);
         if (r == -EUCLEAN)
-                return quarantine(pass, row, "the staged file is damaged: its checksum differs");
-        if (r == -ENODATA)
-                return quarantine(pass, row, "the staged file is gone and the ledger no longer keeps its bytes");
+                return quarantine_message(&pass->quarantine, row,
+                                          "the staged file is damaged: its checksum differs");
+        /* Nobody but us has business there: it was sent, and the ledger has
+         * lost that, or somebody removed it.  Which, is not guessed. */
+        if (r == -ENOENT)
+                return quarantine_message(
+                        &pass->quarantine, row,
+                        "its staged file is gone, so it may have been sent; fspctl requeue sends it (again)");
         (void)name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary);
         if (r < 0) {
                 log_mgr(LOG_ERROR, "%s cannot be read from staging: %s", temporary, strerror(-r));
@@ -81,7 +68,8 @@ static int copy_one(struct pass *pass, const struct query_pending *row)
         int health = pass->inbox->kind->check(pass->inbox);
         if (health < 0)
                 return health;
-        return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EACCES || r == -EPERM || r == -EIO ? r : 0;
+        return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EACCES || r == -EPERM || r == -EIO ? r
+                                                                                                       : 0;
 }
 
 static int copy_batch(struct pass *pass, struct batch *batch)
@@ -95,10 +83,11 @@ static int copy_batch(struct pass *pass, struct batch *batch)
                         batch->seqs[batch->ready++] = batch->rows[i].name.seq;
                 }
         }
-        /* What was copied before the inbox gave out is written again next time. */
-        if (r >= 0 && batch->ready > 0)
-                r = pass->inbox->kind->flush(pass->inbox);
-        return r < 0 ? r : 0;
+        /* In an inbox that fills up, what is whole goes on. */
+        int flushed = batch->ready > 0 ? pass->inbox->kind->flush(pass->inbox) : 0;
+        if (flushed < 0)
+                batch->ready = 0;
+        return flushed < 0 ? flushed : r < 0 ? r : 0;
 }
 
 /* Is the file under that name, unread as yet by the site server, ours already? */
@@ -131,7 +120,7 @@ int forward_publish(struct pass *pass, struct inbox *inbox, const struct query_p
         (void)inbox->kind->remove(inbox, temporary); /* a .tmp is left alone by the site server */
         if (same)
                 return 1;
-        r = quarantine(pass, row, "the inbox has another file of that name");
+        r = quarantine_message(&pass->quarantine, row, "the inbox has another file of that name");
         return r < 0 ? r : 0;
 }
 
@@ -140,7 +129,8 @@ static void remove_staged(struct pass *pass, const struct query_pending *rows, s
         for (size_t i = 0; i < count; i++) {
                 char file[NAME_SIZE];
                 /* What stays behind is a leftover, swept at the next start. */
-                if (unlinkat(pass->staging_fd, name_format_file(&rows[i].name, NAME_SUFFIX, file), 0) < 0 &&
+                if (unlinkat(pass->quarantine.staging_fd, name_format_file(&rows[i].name, NAME_SUFFIX, file),
+                             0) < 0 &&
                     errno != ENOENT)
                         log_mgr(LOG_WARNING, "%s cannot be removed from staging: %s", file, strerror(errno));
         }
@@ -165,7 +155,8 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         int settled = published > 0 ? pass->inbox->kind->settle(pass->inbox) : 0;
         if (settled < 0)
                 return settled; /* the next run finds what has become of them */
-        int marked = published > 0 ? ledger_mark_forwarded(pass->ledger, batch->seqs, published, shipment) : 0;
+        int marked =
+                published > 0 ? ledger_mark_forwarded(pass->ledger, batch->seqs, published, shipment) : 0;
         if (marked < 0)
                 return marked;
         remove_staged(pass, batch->rows, published);
@@ -191,8 +182,8 @@ int forward_staged(struct pass *pass)
                 after_seq = batch->rows[batch->count - 1].name.seq;
                 pass->tried += batch->count;
                 r = copy_batch(pass, batch);
-                if (r == 0 && batch->ready > 0)
-                        r = publish_batch(pass, batch);
+                int published = batch->ready > 0 ? publish_batch(pass, batch) : 0;
+                r = r < 0 ? r : published;
         }
         pass->fault = r;
         return r;

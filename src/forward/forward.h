@@ -5,6 +5,7 @@
 #include "fsp/config.h"
 #include "fsp/inbox.h"
 #include "fsp/ledger.h"
+#include "fsp/quarantine.h"
 #include "fsp/query.h"
 #include "throttle.h"
 #include <stdatomic.h>
@@ -15,8 +16,8 @@ struct pass {
         struct ledger *ledger;
         struct query *query;
         struct throttle *throttle;
-        int staging_fd, corrupt_fd;
-        const char *place; /* of the inbox, as configured */
+        struct quarantine quarantine; /* also says where staging is */
+        const char *place;            /* of the inbox, as configured */
         struct inbox *inbox;
         int64_t inbox_id;
         const _Atomic bool *stop;

@@ -5,15 +5,13 @@
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
-#include "fsp/stager.h"
+#include "fsp/quarantine.h"
 #include <errno.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define RETRY_FIRST_MS 30000 /* after a run that did not reach the inbox; doubled each time */
@@ -73,7 +71,8 @@ static int open_inbox(struct forwarder *forwarder, struct pass *pass)
         if (fallback == 0)
                 log_mgr(LOG_WARNING, "Using the inbox %s instead", config->forwarder.inbox_fallback);
         else
-                log_mgr(LOG_ERROR, "The inbox %s cannot be reached: %s", config->forwarder.inbox_fallback, strerror(-fallback));
+                log_mgr(LOG_ERROR, "The inbox %s cannot be reached: %s", config->forwarder.inbox_fallback,
+                        strerror(-fallback));
         return fallback == 0 ? 0 : r;
 }
 
@@ -91,8 +90,10 @@ static void run_pass(struct forwarder *forwarder, const struct config *config, s
                                .ledger = forwarder->ledger,
                                .query = forwarder->query,
                                .throttle = forwarder->throttle,
-                               .staging_fd = forwarder->staging_fd,
-                               .corrupt_fd = forwarder->corrupt_fd,
+                               .quarantine = { .ledger = forwarder->ledger,
+                                               .query = forwarder->query,
+                                               .staging_fd = forwarder->staging_fd,
+                                               .corrupt_fd = forwarder->corrupt_fd },
                                .stop = &forwarder->stop };
         forwarder->catch_up(forwarder->catch_up_arg, CATCH_UP_MS);
         uint64_t due = would_try(forwarder, config);
@@ -103,15 +104,19 @@ static void run_pass(struct forwarder *forwarder, const struct config *config, s
                 pass->inbox->kind->close(pass->inbox);
         if (pass->fault && pass->tried < due)
                 pass->tried = due;
+        if (pass->fault == -EUCLEAN)
+                ledger_doubt(forwarder->ledger);
         if (pass->fault)
-                log_mgr(LOG_ERROR, "The run ended early: %s; %" PRIu64 " file(s) stay staged", strerror(-pass->fault),
-                        ledger_totals(forwarder->ledger).staged);
-        log_mgr(LOG_INFO, "Successfully copied %" PRIu64 " out of %" PRIu64 " file(s)", pass->copied, pass->tried);
+                log_mgr(LOG_ERROR, "The run ended early: %s; %" PRIu64 " file(s) stay staged",
+                        strerror(-pass->fault), ledger_totals(forwarder->ledger).staged);
+        log_mgr(LOG_INFO, "Successfully copied %" PRIu64 " out of %" PRIu64 " file(s)", pass->copied,
+                pass->tried);
 }
 
 /* Monotonic time of the next run: the interval's, or earlier after a fault
  * (with growing pauses) and when the throttle, not the interval, kept files back. */
-static int64_t plan(struct forwarder *forwarder, const struct config *config, const struct pass *pass, int64_t started_ms)
+static int64_t plan(struct forwarder *forwarder, const struct config *config, const struct pass *pass,
+                    int64_t started_ms)
 {
         int64_t now_ms = clock_monotonic_ms();
         int64_t next_ms = started_ms + config->forwarder.interval_ms;
@@ -133,7 +138,8 @@ static int64_t plan(struct forwarder *forwarder, const struct config *config, co
         uint64_t left = ledger_totals(forwarder->ledger).staged;
         if (left && throttle_allowance(forwarder->throttle, config, now_ms) == 0) {
                 int64_t free_ms = throttle_free_ms(forwarder->throttle, config, now_ms);
-                log_mgr(LOG_INFO, "The throttle is reached: %" PRIu64 " file(s) stay staged for a later run", left);
+                log_mgr(LOG_INFO, "The throttle is reached: %" PRIu64 " file(s) stay staged for a later run",
+                        left);
                 if (free_ms < next_ms)
                         next_ms = free_ms;
         }
@@ -149,7 +155,8 @@ static void begin_run(struct forwarder *forwarder, struct config **ret_config)
         *ret_config = config_ref(forwarder->config);
 }
 
-static void end_run(struct forwarder *forwarder, const struct pass *pass, int64_t wall_ms, int64_t duration_ms, int64_t due_ms)
+static void end_run(struct forwarder *forwarder, const struct pass *pass, int64_t wall_ms,
+                    int64_t duration_ms, int64_t due_ms)
 {
         forwarder->view.last = (struct forwarder_run){ .number = forwarder->runs_begun,
                                                        .started_ms = wall_ms,
@@ -189,7 +196,8 @@ static void *forwarder_thread(void *arg)
                 if (forwarder->rung || clock_monotonic_ms() >= forwarder->due_ms)
                         run(forwarder);
                 else
-                        (void)pthread_cond_timedwait(&forwarder->wake, &forwarder->lock, &until); /* looked at anew */
+                        (void)pthread_cond_timedwait(&forwarder->wake, &forwarder->lock,
+                                                     &until); /* looked at anew */
         }
         forwarder->ended = true;
         (void)pthread_cond_broadcast(&forwarder->wake); /* cannot fail */
@@ -251,12 +259,9 @@ static void forwarder_free(struct forwarder *forwarder)
 
 static int build(struct forwarder *forwarder, struct config *config)
 {
-        char corrupt[PATH_MAX];
-        if (snprintf(corrupt, sizeof(corrupt), "%s/%s", config->staging.directory, STAGING_CORRUPT) >= (int)sizeof(corrupt))
-                return -ENAMETOOLONG;
         int r = fsutil_open_folder(config->staging.directory, &forwarder->staging_fd);
         if (r == 0)
-                r = fsutil_open_folder(corrupt, &forwarder->corrupt_fd);
+                r = fsutil_open_folder_at(forwarder->staging_fd, QUARANTINE_FOLDER, &forwarder->corrupt_fd);
         if (r == 0)
                 r = query_open(config->ledger.file, &forwarder->query);
         if (r == 0)
@@ -266,8 +271,9 @@ static int build(struct forwarder *forwarder, struct config *config)
         return r == 0 ? -pthread_create(&forwarder->thread, NULL, forwarder_thread, forwarder) : r;
 }
 
-int forwarder_start(struct config *config, struct ledger *ledger, void (*catch_up)(void *arg, int64_t deadline_ms),
-                    void *arg, struct forwarder **ret_forwarder)
+int forwarder_start(struct config *config, struct ledger *ledger,
+                    void (*catch_up)(void *arg, int64_t deadline_ms), void *arg,
+                    struct forwarder **ret_forwarder)
 {
         struct forwarder *forwarder = calloc(1, sizeof(*forwarder));
         if (!forwarder)

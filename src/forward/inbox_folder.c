@@ -120,7 +120,8 @@ static int folder_remove(struct inbox *inbox, const char *name)
         return unlinkat(folder_of(inbox)->fd, name, 0) < 0 ? -errno : 0;
 }
 
-static int folder_read(struct inbox *inbox, const char *name, size_t limit, unsigned char **ret_data, size_t *ret_size)
+static int folder_read(struct inbox *inbox, const char *name, size_t limit, unsigned char **ret_data,
+                       size_t *ret_size)
 {
         return fsutil_read_at(folder_of(inbox)->fd, name, limit, ret_data, ret_size);
 }

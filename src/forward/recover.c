@@ -16,10 +16,10 @@
 
 struct recovery {
         struct pass *pass;
-        int64_t id; /* of the inbox last looked up; 0: none */
-        struct inbox *opened;  /* another one than the pass's: ours to close */
-        struct inbox *inbox;   /* where rows of id are to be decided; NULL: nowhere now */
-        bool gone;             /* an inbox of the past that is out of reach */
+        int64_t id;           /* of the inbox last looked up; 0: none */
+        struct inbox *opened; /* another one than the pass's: ours to close */
+        struct inbox *inbox;  /* where rows of id are to be decided; NULL: nowhere now */
+        bool gone;            /* an inbox of the past that is out of reach */
         int64_t arrived[BATCH], published[BATCH];
         struct query_pending done[BATCH];
         size_t arrived_count, published_count, done_count;
@@ -64,8 +64,8 @@ static int find_inbox(struct recovery *recovery, int64_t id)
 static int decide(struct recovery *recovery, const struct query_pending *row)
 {
         char temporary[NAME_SIZE];
-        int there = recovery->inbox->kind->exists(recovery->inbox,
-                                                  name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary));
+        int there = recovery->inbox->kind->exists(
+                recovery->inbox, name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary));
         if (there < 0)
                 return there;
         if (there == 0) {
@@ -95,17 +95,17 @@ static int recover_one(struct recovery *recovery, const struct query_pending *ro
                 recovery->waiting++;
                 return 0;
         }
-        char id[NAME_SIZE];
-        log_mgr(LOG_ERROR, "%s was on its way to an inbox that is configured no more and cannot be reached: quarantined",
-                name_format_id(&row->name, id));
-        return ledger_mark_quarantined(recovery->pass->ledger, row->name.seq,
-                                       "half-way to an inbox that is gone; fspctl requeue sends it again");
+        return quarantine_message(
+                &recovery->pass->quarantine, row,
+                "it was on its way to an inbox that is configured no more and cannot be reached;"
+                " fspctl requeue sends it to the new one");
 }
 
 static int commit_batch(struct recovery *recovery)
 {
         struct pass *pass = recovery->pass;
-        int r = recovery->inbox && recovery->published_count ? recovery->inbox->kind->settle(recovery->inbox) : 0;
+        int r = recovery->inbox && recovery->published_count ? recovery->inbox->kind->settle(recovery->inbox)
+                                                             : 0;
         if (r == 0 && recovery->arrived_count)
                 r = ledger_mark_forwarded(pass->ledger, recovery->arrived, recovery->arrived_count, 0);
         if (r == 0 && recovery->published_count) {
@@ -118,7 +118,8 @@ static int commit_batch(struct recovery *recovery)
         for (size_t i = 0; i < recovery->done_count; i++) {
                 char file[NAME_SIZE];
                 /* What stays is a leftover, swept at the next start. */
-                (void)unlinkat(pass->staging_fd, name_format_file(&recovery->done[i].name, NAME_SUFFIX, file), 0);
+                (void)unlinkat(pass->quarantine.staging_fd,
+                               name_format_file(&recovery->done[i].name, NAME_SUFFIX, file), 0);
         }
         pass->tried += recovery->published_count;
         pass->copied += recovery->published_count;
@@ -164,7 +165,8 @@ int forward_recover(struct pass *pass)
                 recovery->opened->kind->close(recovery->opened);
         if (recovery->waiting)
                 log_mgr(LOG_ERROR,
-                        "%llu message(s) were half-way into %s when it was another folder or file system; they wait until"
+                        "%llu message(s) were half-way into %s when it was another folder or file system; "
+                        "they wait until"
                         " it is back (is it mounted?), or for fspctl requeue",
                         (unsigned long long)recovery->waiting, pass->place);
         pass->fault = r;

@@ -87,7 +87,8 @@ static void load_one(void *arg, int64_t at_ms, uint64_t files)
 int throttle_load(struct throttle *throttle, struct query *query, const struct config *config)
 {
         struct load load = { throttle, clock_wall_ms(), clock_monotonic_ms() };
-        int r = query_shipments(query, load.wall_ms - config->forwarder.throttle_interval_ms, load_one, &load);
+        int r = query_shipments(query, load.wall_ms - config->forwarder.throttle_interval_ms, load_one,
+                                &load);
         return r < 0 ? r : throttle->fault;
 }
 
@@ -95,7 +96,8 @@ uint64_t throttle_allowance(struct throttle *throttle, const struct config *conf
 {
         uint64_t limit = config->forwarder.throttle_messages, used = 0;
         int64_t interval_ms = config->forwarder.throttle_interval_ms;
-        while (throttle->first < throttle->end && throttle->entries[throttle->first].at_ms <= now_ms - interval_ms)
+        while (throttle->first < throttle->end &&
+               throttle->entries[throttle->first].at_ms <= now_ms - interval_ms)
                 throttle->first++;
         for (size_t i = throttle->first; i < throttle->end; i++)
                 used += throttle->entries[i].files;

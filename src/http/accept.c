@@ -6,6 +6,7 @@
 #include "fsp/log.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +16,12 @@
 #define ACCEPT_ROUND 64 /* connections taken before others get their turn */
 #define BACKLOG 4096    /* cut to net.core.somaxconn by the kernel */
 
-static int make_address(const struct config *config, struct sockaddr_storage *ret_address, socklen_t *ret_size)
+static int make_address(const struct config *config, struct sockaddr_storage *ret_address,
+                        socklen_t *ret_size)
 {
         struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)config->listener.port) };
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)config->listener.port) };
+        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
+                                    .sin6_port = htons((uint16_t)config->listener.port) };
         memset(ret_address, 0, sizeof(*ret_address));
         if (inet_pton(AF_INET, config->listener.address, &in.sin_addr) == 1) {
                 memcpy(ret_address, &in, sizeof(in));
@@ -56,6 +59,12 @@ int accept_bind(struct config *config, int *ret_socket)
         return 0;
 }
 
+int accept_adopt(int fd)
+{
+        int flags = fcntl(fd, F_GETFL);
+        return flags < 0 || fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0 ? -errno : 0;
+}
+
 void accept_describe(int fd, const char *path, char ret_url[LISTENER_URL_SIZE])
 {
         struct sockaddr_storage address = { 0 };
@@ -73,8 +82,8 @@ void accept_describe(int fd, const char *path, char ret_url[LISTENER_URL_SIZE])
                 (void)inet_ntop(AF_INET, &in->sin_addr, text, sizeof(text)); /* likewise */
                 port = ntohs(in->sin_port);
         }
-        (void)snprintf(ret_url, LISTENER_URL_SIZE, "http://%s%s%s:%u%s", brackets ? "[" : "", text, brackets ? "]" : "",
-                       port, path); /* a very long path is cut: it is for people */
+        (void)snprintf(ret_url, LISTENER_URL_SIZE, "http://%s%s%s:%u%s", brackets ? "[" : "", text,
+                       brackets ? "]" : "", port, path); /* a very long path is cut: it is for people */
 }
 
 static void pause_accepting(struct listener *listener, int error)
@@ -84,14 +93,16 @@ static void pause_accepting(struct listener *listener, int error)
                 listener->accept_paused = true; /* until the next sweep */
 }
 
-static void take_connection(struct listener *listener, int fd, const struct sockaddr_storage *address, socklen_t size)
+static void take_connection(struct listener *listener, int fd, const struct sockaddr_storage *address,
+                            socklen_t size)
 {
         const struct config *config = listener->config;
         struct client_address peer = limits_address((const struct sockaddr *)address);
         bool trusted = limits_is_trusted(config, &peer);
         struct client *client = NULL;
         if (listener->connection_count < config->listener.connections)
-                client = limits_connect(listener->limits, &peer, trusted ? 0 : config->listener.connections_per_client);
+                client = limits_connect(listener->limits, &peer,
+                                        trusted ? 0 : config->listener.connections_per_client);
         if (client) {
                 porch_enter(listener, fd, client, &peer, address, size);
                 return;
@@ -106,7 +117,8 @@ void accept_clients(struct listener *listener)
         for (int i = 0; i < ACCEPT_ROUND; i++) {
                 struct sockaddr_storage address;
                 socklen_t size = sizeof(address);
-                int fd = accept4(listener->socket, (struct sockaddr *)&address, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
+                int fd = accept4(listener->socket, (struct sockaddr *)&address, &size,
+                                 SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (fd >= 0) {
                         take_connection(listener, fd, &address, size);
                         continue;
@@ -121,7 +133,8 @@ void accept_clients(struct listener *listener)
 static void connection_open(struct listener *listener, struct MHD_Connection *mhd, void **context)
 {
         struct arrival *arrival = listener->arrival;
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
         struct connection *connection = calloc(1, sizeof(*connection));
         if (!connection || !info) {
                 free(connection);
@@ -160,7 +173,8 @@ static void connection_close(struct listener *listener, struct connection *conne
         free(connection);
 }
 
-void accept_notify(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code)
+void accept_notify(void *arg, struct MHD_Connection *mhd, void **context,
+                   enum MHD_ConnectionNotificationCode code)
 {
         struct listener *listener = arg;
         if (code == MHD_CONNECTION_NOTIFY_STARTED)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define QUEUE_MAX 256
+#define NAME_TEMPORARY ".tmp"
 
 struct capture {
         int folder_fd;
@@ -40,8 +41,9 @@ static size_t format_answer(const struct capture_record *record, char *ret_text,
 {
         const struct verdict_info *info = verdict_info(record->verdict);
         char when[CLOCK_TEXT_SIZE];
-        int length = snprintf(ret_text, size, "peer: %s\nreceived: %s\nstatus: %u\nverdict: %s\nreason: %s\n", record->peer,
-                              clock_format_rfc3339(record->received_ms, when), info->status, info->name, info->text);
+        int length = snprintf(ret_text, size, "peer: %s\nreceived: %s\nstatus: %u\nverdict: %s\nreason: %s\n",
+                              record->peer, clock_format_rfc3339(record->received_ms, when), info->status,
+                              info->name, info->text);
         return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
 }
 
@@ -53,16 +55,21 @@ static int write_record(struct capture *capture, const struct capture_record *re
         if (!gmtime_r(&seconds, &tm) || strftime(stem, sizeof(stem), "%Y%m%dT%H%M%S", &tm) == 0)
                 return -EOVERFLOW;
         unsigned number = ++capture->number;
-        (void)snprintf(name, sizeof(name), "%s%03dZ-%06u.head", stem, (int)(record->received_ms % 1000), number); /* fits */
+        (void)snprintf(name, sizeof(name), "%s%03dZ-%06u.head", stem, (int)(record->received_ms % 1000),
+                       number); /* fits */
         int r = write_file(capture->folder_fd, name, record->head, record->head_size);
         if (r < 0)
                 return r;
-        (void)snprintf(name, sizeof(name), "%s%03dZ-%06u.body", stem, (int)(record->received_ms % 1000), number); /* fits */
+        (void)snprintf(name, sizeof(name), "%s%03dZ-%06u.body", stem, (int)(record->received_ms % 1000),
+                       number); /* fits */
         r = write_file(capture->folder_fd, name, record->body, record->body_size);
         if (r < 0)
                 return r;
-        (void)snprintf(name, sizeof(name), "%s%03dZ-%06u.answer", stem, (int)(record->received_ms % 1000), number); /* fits */
-        return write_file(capture->folder_fd, name, answer, format_answer(record, answer, sizeof(answer)));
+        /* It comes last and whole: who sees it finds the others complete. */
+        (void)snprintf(name, sizeof(name), "%s%03dZ-%06u.answer", stem, (int)(record->received_ms % 1000),
+                       number); /* fits */
+        return fsutil_write_whole(capture->folder_fd, ".answer" NAME_TEMPORARY, name, answer,
+                                  format_answer(record, answer, sizeof(answer)));
 }
 
 static struct capture_record *take(struct capture *capture, unsigned *ret_dropped)
@@ -93,7 +100,8 @@ static void *capture_thread(void *arg)
                 if (r < 0)
                         log_mgr(LOG_ERROR, "A captured request cannot be written: %s", strerror(-r));
                 if (dropped)
-                        log_mgr(LOG_WARNING, "%u request(s) not captured: they came faster than they could be written",
+                        log_mgr(LOG_WARNING,
+                                "%u request(s) not captured: they came faster than they could be written",
                                 dropped);
                 capture_discard(record);
         }
@@ -186,22 +194,24 @@ static enum MHD_Result write_header(void *arg, enum MHD_ValueKind kind, const ch
         (void)kind;
         FILE *out = arg;
         /* The blanks between colon and value still stand in memory. */
-        size_t blanks = value > name + name_size && value - name - name_size - 1 < 256
+        size_t blanks = value && value > name + name_size && value - name - name_size - 1 < 256
                                 ? (size_t)(value - name - name_size - 1)
                                 : 0;
         (void)fprintf(out, "%.*s:%.*s%.*s\r\n", (int)name_size, name, (int)blanks, name + name_size + 1,
-                      (int)value_size, value ? value : ""); /* a memory stream: checked when closed */
+                      value ? (int)value_size : 0,
+                      value ? value : ""); /* a memory stream: checked when closed */
         return MHD_YES;
 }
 
-void capture_head(struct capture_record *record, struct MHD_Connection *mhd, const char *method, const char *version)
+void capture_head(struct capture_record *record, struct MHD_Connection *mhd, const char *method,
+                  const char *version)
 {
         FILE *out = open_memstream(&record->head, &record->head_size);
         if (!out)
                 return;
         (void)fprintf(out, "%s %s%s%s\r\n", method, record->uri, *version ? " " : "", version); /* as above */
         (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, write_header, out); /* gives the count */
-        (void)fprintf(out, "\r\n"); /* as above */
+        (void)fprintf(out, "\r\n");                                                 /* as above */
         if (fclose(out) != 0)
                 log_mgr(LOG_ERROR, "A request's head cannot be captured: %s", strerror(errno));
 }

@@ -40,7 +40,8 @@ void capture_close(struct capture *capture); /* writes what is queued; NULL is a
 struct capture_record *capture_begin(struct capture *capture, const char *uri);
 /* The head of a connection's later request, put together again from what
  * libmicrohttpd made of it: byte for byte where gate.c finds it canonical. */
-void capture_head(struct capture_record *record, struct MHD_Connection *mhd, const char *method, const char *version);
+void capture_head(struct capture_record *record, struct MHD_Connection *mhd, const char *method,
+                  const char *version);
 void capture_raw_head(struct capture_record *record, const char *head, size_t size);
 /* Takes the record. */
 void capture_submit(struct capture *capture, struct capture_record *record);

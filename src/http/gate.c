@@ -28,7 +28,8 @@ static bool is_field_value(const char *text, size_t size)
  * NULs and hands out pointers into the head.  So a head written with CR LF and
  * without folding is one unbroken row: each name begins two bytes behind the
  * value before it.  A bare LF, a folded line or a NUL leaves a gap. */
-static bool follows(struct walk *walk, const char *name, size_t name_size, const char *value, size_t value_size)
+static bool follows(struct walk *walk, const char *name, size_t name_size, const char *value,
+                    size_t value_size)
 {
         bool ok = name == walk->next && value > name + name_size;
         for (const char *blank = name + name_size + 1; ok && blank < value; blank++)
@@ -64,8 +65,8 @@ static enum MHD_Result walk_header(void *arg, enum MHD_ValueKind kind, const cha
 {
         (void)kind;
         struct walk *walk = arg;
-        if (!value || head_token_length(name, name_size) != name_size || name_size == 0 || !is_field_value(value, value_size) ||
-            !follows(walk, name, name_size, value, value_size)) {
+        if (!value || head_token_length(name, name_size) != name_size || name_size == 0 ||
+            !is_field_value(value, value_size) || !follows(walk, name, name_size, value, value_size)) {
                 walk->broken = true;
                 return MHD_NO;
         }
@@ -89,7 +90,8 @@ static enum verdict check_host(const struct walk *walk, bool http_1_1, const cha
 }
 
 /* Exactly one way to tell where the body ends. */
-static enum verdict check_length(const struct walk *walk, bool http_1_1, struct gate_head *head, const char **ret_why)
+static enum verdict check_length(const struct walk *walk, bool http_1_1, struct gate_head *head,
+                                 const char **ret_why)
 {
         if (walk->lengths + walk->transfer_codings > 1) {
                 *ret_why = "more than one Content-Length or Transfer-Encoding";
@@ -99,7 +101,7 @@ static enum verdict check_length(const struct walk *walk, bool http_1_1, struct 
                 *ret_why = http_1_1 ? "unknown Transfer-Encoding" : "Transfer-Encoding on HTTP/1.0";
                 head->chunked = true;
                 return http_1_1 && text_equal_nocase(walk->transfer_coding, "chunked") ? VERDICT_ACCEPTED
-                                                                                        : VERDICT_FRAMING;
+                                                                                       : VERDICT_FRAMING;
         }
         if (walk->lengths == 1) {
                 *ret_why = "Content-Length is no number";
@@ -114,7 +116,8 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
 {
         const union MHD_ConnectionInfo *info =
                 MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-        *ret_why = "the head is not written as HTTP asks: CR LF line ends, no folded lines, no control characters";
+        *ret_why = "the head is not written as HTTP asks: CR LF line ends, no folded lines, no control "
+                   "characters";
         if (!info)
                 return VERDICT_FRAMING;
         if (info->header_size > HEAD_MAX) {
@@ -122,9 +125,11 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
                 return VERDICT_HEAD_TOO_LARGE;
         }
         walk->next = head->version + strlen(head->version) + 2;
-        bool line_ok = head->url == head->method + strlen(head->method) + 1 && head_token_length(head->method, strlen(head->method)) == strlen(head->method) &&
+        bool line_ok = head->url == head->method + strlen(head->method) + 1 &&
+                       head_token_length(head->method, strlen(head->method)) == strlen(head->method) &&
                        is_printable(head->url) && head->uri_end + 1 == head->version;
-        (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header, walk); /* the count is of no use */
+        (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header,
+                                          walk); /* the count is of no use */
         bool whole = head->method + info->header_size == walk->next + 2;
         return line_ok && !walk->broken && whole ? VERDICT_ACCEPTED : VERDICT_FRAMING;
 }
@@ -140,8 +145,8 @@ bool gate_is_client_path(const struct config *config, const char *url)
 
 bool gate_must_close(enum verdict verdict)
 {
-        return verdict == VERDICT_FRAMING || verdict == VERDICT_NO_LENGTH || verdict == VERDICT_HEAD_TOO_LARGE ||
-               verdict == VERDICT_TOO_LARGE;
+        return verdict == VERDICT_FRAMING || verdict == VERDICT_NO_LENGTH ||
+               verdict == VERDICT_HEAD_TOO_LARGE || verdict == VERDICT_TOO_LARGE;
 }
 
 enum verdict gate_check(struct MHD_Connection *mhd, const struct config *config, struct gate_head *head,

@@ -30,7 +30,8 @@ static const char *check_request_line(const char *line, size_t size)
                 blank++;
         if (blank == uri || blank == end || *blank != ' ')
                 return "the request line has no version, or a control character";
-        if (end - blank != 9 || (memcmp(blank + 1, "HTTP/1.1", 8) != 0 && memcmp(blank + 1, "HTTP/1.0", 8) != 0))
+        if (end - blank != 9 ||
+            (memcmp(blank + 1, "HTTP/1.1", 8) != 0 && memcmp(blank + 1, "HTTP/1.0", 8) != 0))
                 return "neither HTTP/1.0 nor HTTP/1.1";
         return NULL;
 }
@@ -52,7 +53,8 @@ static const char *check_field_line(const char *line, size_t size)
         static const char length_name[] = "Content-Length";
         size_t name = head_token_length(line, size);
         if (name == 0 || name == size || line[name] != ':')
-                return line[0] == ' ' || line[0] == '\t' ? "a folded header line" : "a header name that is no token";
+                return line[0] == ' ' || line[0] == '\t' ? "a folded header line"
+                                                         : "a header name that is no token";
         for (size_t i = name + 1; i < size; i++) {
                 unsigned char c = (unsigned char)line[i];
                 if ((c < 0x20 && c != '\t') || c == 0x7F)

@@ -47,7 +47,8 @@ struct client_address limits_address(const struct sockaddr *address)
                 result.address = ((const struct sockaddr_in6 *)(const void *)address)->sin6_addr;
         } else if (address->sa_family == AF_INET) {
                 result.address.s6_addr[10] = result.address.s6_addr[11] = 0xFF;
-                memcpy(&result.address.s6_addr[12], &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
+                memcpy(&result.address.s6_addr[12],
+                       &((const struct sockaddr_in *)(const void *)address)->sin_addr, 4);
         }
         return result;
 }
@@ -55,8 +56,9 @@ struct client_address limits_address(const struct sockaddr *address)
 const char *limits_format(const struct client_address *address, char ret_text[INET6_ADDRSTRLEN])
 {
         const struct in6_addr *in6 = &address->address;
-        const char *text = IN6_IS_ADDR_V4MAPPED(in6) ? inet_ntop(AF_INET, &in6->s6_addr[12], ret_text, INET6_ADDRSTRLEN)
-                                                     : inet_ntop(AF_INET6, in6, ret_text, INET6_ADDRSTRLEN);
+        const char *text = IN6_IS_ADDR_V4MAPPED(in6)
+                                   ? inet_ntop(AF_INET, &in6->s6_addr[12], ret_text, INET6_ADDRSTRLEN)
+                                   : inet_ntop(AF_INET6, in6, ret_text, INET6_ADDRSTRLEN);
         assert(text); /* the buffer is large enough for each */
         return text;
 }
@@ -99,7 +101,8 @@ static struct client *find(struct limits *limits, const struct client_address *a
 {
         struct in6_addr key = key_of(address);
         uint64_t hash;
-        (void)crypto_shorthash((unsigned char *)&hash, key.s6_addr, sizeof(key), limits->salt); /* gives 0 always */
+        (void)crypto_shorthash((unsigned char *)&hash, key.s6_addr, sizeof(key),
+                               limits->salt); /* gives 0 always */
         struct client *set = limits->clients[hash % SETS], *free_one = NULL;
         for (int i = 0; i < WAYS; i++) {
                 if (set[i].seen_ms && IN6_ARE_ADDR_EQUAL(&set[i].key, &key))
@@ -140,7 +143,8 @@ static struct client *refill(struct limits *limits, const struct client_address 
         if (client->tokens < 0)
                 client->tokens = burst;
         else
-                client->tokens += (float)(now_ms - client->seen_ms) * (float)config->listener.client_rate / 1000.0F;
+                client->tokens +=
+                        (float)(now_ms - client->seen_ms) * (float)config->listener.client_rate / 1000.0F;
         if (client->tokens > burst)
                 client->tokens = burst;
         client->seen_ms = now_ms;

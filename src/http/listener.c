@@ -16,7 +16,8 @@
 /* The largest head, and what libmicrohttpd keeps with it. */
 #define CONNECTION_MEMORY (40U * 1024U)
 
-static void ignore_engine_log(void *arg, const char *format, va_list arguments) __attribute__((format(printf, 2, 0)));
+static void ignore_engine_log(void *arg, const char *format, va_list arguments)
+        __attribute__((format(printf, 2, 0)));
 static void ignore_engine_log(void *arg, const char *format, va_list arguments)
 {
         /* It reports each broken request, uncounted and unescaped; what
@@ -41,21 +42,23 @@ static void raise_descriptor_limit(const struct config *config)
                 return;
         limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
         if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
-                log_mgr(LOG_WARNING, "Only %llu of the %llu file descriptors for listener.connections = %u can be had",
-                        (unsigned long long)limit.rlim_cur, (unsigned long long)wanted, config->listener.connections);
+                log_mgr(LOG_WARNING,
+                        "Only %llu of the %llu file descriptors for listener.connections = %u can be had",
+                        (unsigned long long)limit.rlim_cur, (unsigned long long)wanted,
+                        config->listener.connections);
 }
 
 static int start_engine(struct listener *listener)
 {
         unsigned idle_s = (unsigned)((listener->config->listener.idle_timeout_ms + 999) / 1000);
         listener->mhd = MHD_start_daemon(
-                MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL,
-                NULL, request_handle, listener, MHD_OPTION_EXTERNAL_LOGGER, ignore_engine_log, NULL,
+                MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
+                NULL, NULL, request_handle, listener, MHD_OPTION_EXTERNAL_LOGGER, ignore_engine_log, NULL,
                 MHD_OPTION_CONNECTION_LIMIT, listener->config->listener.connections + 1,
-                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, idle_s,
-                MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK, request_begin,
-                listener, MHD_OPTION_NOTIFY_COMPLETED, request_completed, listener, MHD_OPTION_NOTIFY_CONNECTION,
-                accept_notify, listener, MHD_OPTION_END);
+                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+                idle_s, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK,
+                request_begin, listener, MHD_OPTION_NOTIFY_COMPLETED, request_completed, listener,
+                MHD_OPTION_NOTIFY_CONNECTION, accept_notify, listener, MHD_OPTION_END);
         const union MHD_DaemonInfo *info =
                 listener->mhd ? MHD_get_daemon_info(listener->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
@@ -69,13 +72,10 @@ static int start_engine(struct listener *listener)
 
 static int build(struct listener *listener, int socket)
 {
-        int r = 0;
-        if (socket >= 0)
-                listener->socket = socket;
-        else
-                r = accept_bind(listener->config, &listener->socket);
+        int r = socket >= 0 ? accept_adopt(socket) : accept_bind(listener->config, &socket);
         if (r < 0)
                 return r;
+        listener->socket = socket;
         accept_describe(listener->socket, listener->config->listener.paths.items[0], listener->url);
         raise_descriptor_limit(listener->config);
         listener->epoll_fd = epoll_create1(EPOLL_CLOEXEC);

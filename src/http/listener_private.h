@@ -107,8 +107,10 @@ int listener_wake(struct listener *listener);
 
 /* accept.c */
 int accept_bind(struct config *config, int *ret_socket);
+int accept_adopt(int socket); /* one from systemd, which may block */
 void accept_clients(struct listener *listener);
-void accept_notify(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_ConnectionNotificationCode code);
+void accept_notify(void *arg, struct MHD_Connection *mhd, void **context,
+                   enum MHD_ConnectionNotificationCode code);
 void accept_describe(int socket, const char *path, char ret_url[LISTENER_URL_SIZE]);
 
 /* porch.c */
@@ -117,14 +119,15 @@ void porch_free(struct listener *listener);
 void porch_enter(struct listener *listener, int fd, struct client *client, const struct client_address *peer,
                  const struct sockaddr_storage *address, socklen_t size);
 /* Something came on fd; false when it is not of the porch. */
-bool porch_look(struct listener *listener, int fd);
+bool porch_look(struct listener *listener, int fd, uint32_t events);
 void porch_sweep(struct listener *listener, int64_t now_ms);
 
 /* request.c */
 enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char *url, const char *method,
                                const char *version, const char *data, size_t *size, void **context);
 void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd);
-void request_completed(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code);
+void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
+                       enum MHD_RequestTerminationCode code);
 void request_free_spare(struct listener *listener);
 
 /* sweep.c: once a second, deadlines of connections. */

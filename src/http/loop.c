@@ -46,7 +46,8 @@ static void change_capture(struct listener *listener, const struct config *old)
                 return;
         int r = capture_open(config->listener.capture, config->listener.capture_limit, &listener->capture);
         if (r < 0)
-                log_mgr(LOG_ERROR, "Requests cannot be captured to %s: %s", config->listener.capture, strerror(-r));
+                log_mgr(LOG_ERROR, "Requests cannot be captured to %s: %s", config->listener.capture,
+                        strerror(-r));
 }
 
 static void take_config(struct listener *listener)
@@ -98,7 +99,7 @@ static void handle_events(struct listener *listener, const struct epoll_event *e
                         (void)eventfd_read(fd, &rings); /* only to be silent again */
                 else if (fd == listener->socket)
                         accept_clients(listener);
-                else if (!porch_look(listener, fd))
+                else if (!porch_look(listener, fd, events[i].events))
                         linger_drain(&listener->linger, fd); /* not found when it is MHD's own */
         }
 }
@@ -130,7 +131,8 @@ void *listener_loop(void *arg)
                         stop_accepting(listener);
                 if (stop && listener->requests == 0)
                         break;
-                int count = epoll_wait(listener->epoll_fd, events, EVENTS, wait_ms(listener, clock_monotonic_ms()));
+                int count = epoll_wait(listener->epoll_fd, events, EVENTS,
+                                       wait_ms(listener, clock_monotonic_ms()));
                 handle_events(listener, events, count);
                 resume_answered(listener);
                 if (MHD_run(listener->mhd) != MHD_YES)

@@ -111,7 +111,8 @@ void porch_enter(struct listener *listener, int fd, struct client *client, const
         listener->connection_count++;
 }
 
-static void capture_refusal(struct listener *listener, const char *head, size_t size, enum verdict verdict, const char *from)
+static void capture_refusal(struct listener *listener, const char *head, size_t size, enum verdict verdict,
+                            const char *from)
 {
         struct capture_record *record = capture_begin(listener->capture, "");
         if (!record)
@@ -122,13 +123,14 @@ static void capture_refusal(struct listener *listener, const char *head, size_t 
         capture_submit(listener->capture, record);
 }
 
-static void refuse(struct listener *listener, struct waiting *waiting, size_t size, enum verdict verdict, const char *why)
+static void refuse(struct listener *listener, struct waiting *waiting, size_t size, enum verdict verdict,
+                   const char *why)
 {
         char text[512], from[INET6_ADDRSTRLEN];
         (void)limits_format(&waiting->peer, from);
         listener->verdicts[verdict]++;
-        log_isapi(LOG_WARNING, "Refused with %u a request from %s: %s%s%s", verdict_info(verdict)->status, from,
-                  verdict_info(verdict)->text, why ? "; " : "", why ? why : "");
+        log_isapi(LOG_WARNING, "Refused with %u a request from %s: %s%s%s", verdict_info(verdict)->status,
+                  from, verdict_info(verdict)->text, why ? "; " : "", why ? why : "");
         capture_refusal(listener, listener->porch->peeked, size, verdict, from);
         /* Who does not take it at once sees the close. */
         (void)send(waiting->fd, text, reply_format(verdict, text, sizeof(text)), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -159,7 +161,7 @@ static void hand_over(struct listener *listener, struct waiting *waiting, size_t
         free(waiting);
 }
 
-bool porch_look(struct listener *listener, int fd)
+bool porch_look(struct listener *listener, int fd, uint32_t events)
 {
         struct porch *porch = listener->porch;
         struct waiting *waiting = (size_t)fd < porch->fds ? porch->by_fd[fd] : NULL;
@@ -180,6 +182,8 @@ bool porch_look(struct listener *listener, int fd)
                 refuse(listener, waiting, (size_t)size, verdict, why);
         else if (head_size)
                 hand_over(listener, waiting, head_size);
+        else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
+                send_away(listener, waiting); /* no more will come */
         return true;
 }
 
@@ -194,7 +198,9 @@ void porch_sweep(struct listener *listener, int64_t now_ms)
                         continue;
                 char text[INET6_ADDRSTRLEN];
                 if (w->started_ms)
-                        log_isapi(LOG_WARNING, "Closed a connection from %s: the head of its request was not complete after %lld s",
+                        log_isapi(LOG_WARNING,
+                                  "Closed a connection from %s: the head of its request was not complete "
+                                  "after %lld s",
                                   limits_format(&w->peer, text),
                                   (long long)(config->listener.request_timeout_ms / 1000));
                 send_away(listener, w);

@@ -46,7 +46,8 @@ int replies_new(struct replies **ret_replies)
         for (int i = 0; i < VERDICT_COUNT * 2; i++) {
                 char line[TEXT_SIZE];
                 size_t size = reason_line((enum verdict)(i / 2), line);
-                struct MHD_Response *response = MHD_create_response_from_buffer(size, line, MHD_RESPMEM_MUST_COPY);
+                struct MHD_Response *response =
+                        MHD_create_response_from_buffer(size, line, MHD_RESPMEM_MUST_COPY);
                 replies->responses[i / 2][i % 2] = response;
                 if (!response || !add_headers(response, (enum verdict)(i / 2), i % 2)) {
                         replies_free(replies);
@@ -66,7 +67,8 @@ void replies_free(struct replies *replies)
         free(replies);
 }
 
-enum MHD_Result reply_queue(struct replies *replies, struct MHD_Connection *mhd, enum verdict verdict, bool close)
+enum MHD_Result reply_queue(struct replies *replies, struct MHD_Connection *mhd, enum verdict verdict,
+                            bool close)
 {
         return MHD_queue_response(mhd, verdict_info(verdict)->status, replies->responses[verdict][close]);
 }

@@ -79,10 +79,11 @@ void request_free_spare(struct listener *listener)
 void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd)
 {
         struct listener *listener = arg;
-        const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
         struct request *request = uri && info && info->socket_context ? request_take(listener) : NULL;
         if (!request)
-                return NULL; /* request_handle then closes */
+                return NULL;               /* request_handle then closes */
         listener->memory += request->room; /* a spare one's is no one's */
         request->connection = info->socket_context;
         request->connection->request = request;
@@ -133,12 +134,15 @@ static void log_answer(const struct request *request)
                 const char *name = report->netbios_name, *client = report->client_id;
                 log_isapi(LOG_INFO, "%s %s from %s, %s, %s, topic %lld, state %lld",
                           request->verdict == VERDICT_DUPLICATE ? "Received again" : "Received",
-                          name_format_id(&request->intake.name, id), from, LOG_FIELD(name, name ? strlen(name) : 0),
-                          LOG_FIELD(client, client ? strlen(client) : 0), state ? (long long)state->topic_type : -1LL,
+                          name_format_id(&request->intake.name, id), from,
+                          LOG_FIELD(name, name ? strlen(name) : 0),
+                          LOG_FIELD(client, client ? strlen(client) : 0),
+                          state ? (long long)state->topic_type : -1LL,
                           state ? (long long)state->state_id : -1LL);
         } else {
-                log_isapi(info->status >= 500 ? LOG_ERROR : LOG_WARNING, "Refused with %u a request from %s: %s%s%s",
-                          info->status, from, info->text, request->why ? "; " : "", request->why ? request->why : "");
+                log_isapi(info->status >= 500 ? LOG_ERROR : LOG_WARNING,
+                          "Refused with %u a request from %s: %s%s%s", info->status, from, info->text,
+                          request->why ? "; " : "", request->why ? request->why : "");
         }
 }
 
@@ -299,8 +303,8 @@ static enum MHD_Result finish_body(struct request *request, struct MHD_Connectio
                 const char *why = NULL;
                 enum verdict verdict = reader_read(listener->reader, listener->config,
                                                    *request->content_type ? request->content_type : NULL,
-                                                   request->body ? (const void *)request->body : "", request->size,
-                                                   &request->report, &why);
+                                                   request->body ? (const void *)request->body : "",
+                                                   request->size, &request->report, &why);
                 request->intake.report = &request->report;
                 request->intake.done = on_written;
                 if (verdict != VERDICT_ACCEPTED)
@@ -327,7 +331,9 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char
                 return MHD_NO;
         switch (request->phase) {
         case PHASE_HEAD: {
-                struct gate_head head = { .method = method, .url = url, .version = version, .uri_end = request->uri_end };
+                struct gate_head head = {
+                        .method = method, .url = url, .version = version, .uri_end = request->uri_end
+                };
                 return take_head(request, mhd, &head);
         }
         case PHASE_BODY:
@@ -372,7 +378,8 @@ static void note_engine_refusal(struct request *request)
         log_answer(request);
 }
 
-void request_completed(void *arg, struct MHD_Connection *mhd, void **context, enum MHD_RequestTerminationCode code)
+void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
+                       enum MHD_RequestTerminationCode code)
 {
         (void)mhd;
         struct listener *listener = arg;

@@ -49,7 +49,8 @@ void sweep_connections(struct listener *listener, int64_t now_ms)
                 if (!c->started_ms || now_ms - c->started_ms <= timeout_ms)
                         continue;
                 char text[INET6_ADDRSTRLEN];
-                log_isapi(LOG_WARNING, "Closed a connection from %s: its request was not complete after %lld s",
+                log_isapi(LOG_WARNING,
+                          "Closed a connection from %s: its request was not complete after %lld s",
                           limits_format(&c->peer, text), (long long)(timeout_ms / 1000));
                 (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
         }

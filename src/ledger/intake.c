@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+static_assert(MESSAGE_MAX_STATES <= LEDGER_PARTS, "each part has its number");
+
 void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE])
 {
         int r = crypto_generichash(ret_digest, LEDGER_DIGEST_SIZE, bytes, size, NULL, 0);
@@ -44,7 +46,8 @@ int ledger_intake_prepare(struct ledger_intake *intake)
 {
         const struct report *report = intake->report;
         ledger_digest(report->bytes, report->size, intake->digest);
-        return ledger_pack(report->bytes, report->size, &intake->packed, &intake->packed_room, &intake->packed_size);
+        return ledger_pack(report->bytes, report->size, &intake->packed, &intake->packed_room,
+                           &intake->packed_size);
 }
 
 void ledger_intake_free(struct ledger_intake *intake)
@@ -90,22 +93,21 @@ static int insert_state(struct ledger *ledger, int64_t seq, size_t part, const s
                 free(params);
                 return -ENOMEM;
         }
-        (void)sqlite3_bind_int64(statement, 1, seq); /* as in bind_text */
-        (void)sqlite3_bind_int64(statement, 2, (int64_t)part);
-        (void)sqlite3_bind_int64(statement, 3, state->topic_type);
-        bind_text(statement, 4, state->topic_id);
-        (void)sqlite3_bind_int64(statement, 5, state->state_id);
-        bind_time(statement, 6, state->message_time_ms);
-        bind_text(statement, 7, state->serial_number);
-        bind_text(statement, 8, params);
-        bind_text(statement, 9, state->details);
+        (void)sqlite3_bind_int64(statement, 1, seq * LEDGER_PARTS + (int64_t)part); /* as in bind_text */
+        (void)sqlite3_bind_int64(statement, 2, state->topic_type);
+        bind_text(statement, 3, state->topic_id);
+        (void)sqlite3_bind_int64(statement, 4, state->state_id);
+        bind_time(statement, 5, state->message_time_ms);
+        bind_text(statement, 6, state->serial_number);
+        bind_text(statement, 7, params);
+        bind_text(statement, 8, state->details);
         int r = ledger_run(ledger, statement);
         (void)sqlite3_clear_bindings(statement);
         free(params);
         return r;
 }
 
-int ledger_insert_report(struct ledger *ledger, int64_t seq, const struct report *report)
+static int insert_states(struct ledger *ledger, int64_t seq, const struct report *report)
 {
         for (size_t i = 0; i < report->state_count; i++) {
                 int r = insert_state(ledger, seq, i, &report->states[i]);
@@ -156,9 +158,11 @@ static int insert_message(struct ledger *ledger, const struct row *row, const st
         bind_time(statement, 12, row->delivery == DELIVERY_STAGED ? row->received_ms : CLOCK_UNKNOWN);
         bind_time(statement, 13, row->delivery == DELIVERY_QUARANTINED ? clock_wall_ms() : CLOCK_UNKNOWN);
         bind_text(statement, 14, row->reason);
+        (void)sqlite3_bind_int64(statement, 15,
+                                 ledger_seal(&row->name, row->delivery, report->size, 0, row->digest));
         int r = ledger_run(ledger, statement);
         (void)sqlite3_clear_bindings(statement);
-        return r < 0 ? r : ledger_insert_report(ledger, row->name.seq, report);
+        return r < 0 ? r : insert_states(ledger, row->name.seq, report);
 }
 
 /* The same bytes within policy.deduplicate?  1 and their name, 0, -errno. */
@@ -170,7 +174,8 @@ static int find_duplicate(struct ledger *ledger, struct ledger_intake *intake, i
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DUPLICATE);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_blob(statement, 1, intake->digest, LEDGER_DIGEST_SIZE, SQLITE_STATIC); /* as in bind_text */
+        (void)sqlite3_bind_blob(statement, 1, intake->digest, LEDGER_DIGEST_SIZE,
+                                SQLITE_STATIC); /* as in bind_text */
         (void)sqlite3_bind_int64(statement, 2, now_ms - window_ms);
         (void)sqlite3_bind_int64(statement, 3, (int64_t)intake->report->size);
         int result = sqlite3_step(statement);
@@ -288,7 +293,9 @@ static int run_import(struct ledger *ledger, struct ledger_job *job)
 int ledger_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
                   const char *quarantine_reason)
 {
-        struct import import = { .job.run = run_import, .name = name, .report = report, .reason = quarantine_reason };
+        struct import import = {
+                .job.run = run_import, .name = name, .report = report, .reason = quarantine_reason
+        };
         size_t room = 0;
         ledger_digest(report->bytes, report->size, import.digest);
         int r = ledger_pack(report->bytes, report->size, &import.packed, &room, &import.packed_size);

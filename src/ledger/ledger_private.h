@@ -44,6 +44,7 @@ struct ledger {
         char *path;
         int lock_fd; /* flock on PATH.lock: one fspd a ledger */
         unsigned node;
+        bool suspect; /* commits were lost since it was last written */
 
         /* Under lock. */
         pthread_mutex_t lock;
@@ -73,24 +74,40 @@ struct ledger {
 
 /* schema.c */
 int ledger_connect(const char *path, bool create, sqlite3 **ret_db);
-int ledger_load(struct ledger *ledger); /* last_seq, totals, node */
+int ledger_load(struct ledger *ledger); /* last_seq, totals, node; -EUCLEAN when damaged */
+void ledger_mark_stopped(struct ledger *ledger);
 /* -errno for a result code of SQLite; 0 for OK, ROW and DONE. */
 int ledger_errno(int result);
 
 /* statements.c */
-sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which); /* reset; NULL: out of memory or damage */
+sqlite3_stmt *ledger_statement(struct ledger *ledger,
+                               enum statement which); /* reset; NULL: out of memory or damage */
 void ledger_finalize(struct ledger *ledger);
 /* Steps a statement that gives no row, then resets it. */
 int ledger_run(struct ledger *ledger, sqlite3_stmt *statement);
 int ledger_run_simple(struct ledger *ledger, enum statement which);
+
+/* seal.c */
+int64_t ledger_seal(const struct message_name *name, enum delivery delivery, size_t size, int64_t inbox,
+                    const unsigned char *digest);
+int ledger_add_seal(sqlite3 *db); /* as an SQL function */
+
+/* damage.c: 0, or -EUCLEAN when rows or pages are not what we wrote.
+ * *ret_suspect: all is sound, but later commits are missing. */
+int ledger_verify(const char *path, sqlite3 *db, bool *ret_suspect);
+bool ledger_wal_has_lost(const char *path);
+
+/* salvage.c: what is sound in another, damaged ledger is copied into db. */
+int ledger_salvage(sqlite3 *db, const char *damaged, bool *ret_suspect);
 
 /* writer.c */
 void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size);
 #define LEDGER_NOWHERE ((enum delivery)DELIVERY_COUNT) /* no row yet, or none any more */
 
 /* intake.c */
-int ledger_insert_report(struct ledger *ledger, int64_t seq, const struct report *report);
-int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room, size_t *ret_size);
+#define LEDGER_PARTS 1024 /* state.id is seq * LEDGER_PARTS + part */
+int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room,
+                size_t *ret_size);
 
 /* retention.c: one small step; 1 when there is more to do, 0, -errno. */
 int ledger_tidy(struct ledger *ledger);

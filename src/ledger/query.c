@@ -67,7 +67,9 @@ int query_pending(struct query *query, enum delivery delivery, int64_t after_seq
 {
         /* The partial index needs its condition spelled out to be used. */
         int r = prepare(query, &query->pending,
-                        "SELECT seq, name_ms, node, size, digest, inbox FROM message INDEXED BY message_open"
+                        "SELECT seq, name_ms, node, size, digest, inbox,"
+                        " seal IS seal(seq, name_ms, node, delivery, size, inbox, digest)"
+                        " FROM message INDEXED BY message_open"
                         " WHERE delivery = ?1 AND delivery <> 3 AND seq > ?2 ORDER BY seq LIMIT ?3");
         if (r < 0)
                 return r;
@@ -76,8 +78,13 @@ int query_pending(struct query *query, enum delivery delivery, int64_t after_seq
         (void)sqlite3_bind_int64(query->pending, 3, (int64_t)limit);
         size_t count = 0;
         int result;
-        while ((result = sqlite3_step(query->pending)) == SQLITE_ROW)
+        while ((result = sqlite3_step(query->pending)) == SQLITE_ROW) {
+                if (!sqlite3_column_int(query->pending, 6)) {
+                        result = SQLITE_CORRUPT; /* its seal is broken */
+                        break;
+                }
                 read_pending(query->pending, &ret_rows[count++]);
+        }
         (void)sqlite3_reset(query->pending); /* repeats the result of step */
         r = ledger_errno(result);
         if (r == 0)
@@ -105,8 +112,9 @@ static int unpack(const void *data, size_t packed, size_t size, unsigned char **
 
 int query_body(struct query *query, int64_t seq, unsigned char **ret_bytes, size_t *ret_size)
 {
-        int r = prepare(query, &query->body,
-                        "SELECT m.size, b.data FROM message m LEFT JOIN body b ON b.seq = m.seq WHERE m.seq = ?1");
+        int r = prepare(
+                query, &query->body,
+                "SELECT m.size, b.data FROM message m LEFT JOIN body b ON b.seq = m.seq WHERE m.seq = ?1");
         if (r < 0)
                 return r;
         (void)sqlite3_bind_int64(query->body, 1, seq); /* as above */
@@ -155,7 +163,8 @@ int query_shipments(struct query *query, int64_t since_ms,
                     void (*visit)(void *arg, int64_t at_ms, uint64_t files), void *arg)
 {
         sqlite3_stmt *statement = NULL;
-        int r = prepare(query, &statement, "SELECT at_ms, files FROM shipment WHERE at_ms > ?1 ORDER BY at_ms");
+        int r = prepare(query, &statement,
+                        "SELECT at_ms, files FROM shipment WHERE at_ms > ?1 ORDER BY at_ms");
         if (r < 0)
                 return r;
         (void)sqlite3_bind_int64(statement, 1, since_ms); /* as above */
@@ -166,7 +175,8 @@ int query_shipments(struct query *query, int64_t since_ms,
         return ledger_errno(result);
 }
 
-int query_find(struct query *query, const struct message_name *name, int64_t *ret_seq, enum delivery *ret_delivery)
+int query_find(struct query *query, const struct message_name *name, int64_t *ret_seq,
+               enum delivery *ret_delivery)
 {
         int r = prepare(query, &query->find,
                         "SELECT delivery FROM message WHERE seq = ?1 AND name_ms = ?2 AND node = ?3");

@@ -17,7 +17,7 @@
 
 #define COLUMNS                                                                                              \
         "m.seq, m.name_ms, m.node, m.received_ms, m.delivery, m.size, m.staged_ms, m.copied_ms,"             \
-        " m.forwarded_ms, m.quarantined_ms, s.part, s.topic_type, s.state_id, s.message_time_ms,"            \
+        " m.forwarded_ms, m.quarantined_ms, s.id & 1023, s.topic_type, s.state_id, s.message_time_ms,"       \
         " m.client_address, m.client_id, m.netbios_name, m.client_version, m.reason, s.topic_id,"            \
         " s.serial_number, s.params, s.details"
 /* The order of COLUMNS. */
@@ -122,13 +122,14 @@ static char *build_sql(const struct query_filter *filter)
         _Static_assert(DELIVERY_FORWARDED == 3, "as the index of the schema has it");
         if (!out)
                 return NULL;
-        (void)fputs("SELECT " COLUMNS " FROM message m LEFT JOIN state s ON s.seq = m.seq"
-                    " WHERE m.seq <= :from AND (m.seq < :from OR s.part > :after)",
+        (void)fputs("SELECT " COLUMNS " FROM message m LEFT JOIN state s"
+                    " ON s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023"
+                    " WHERE m.seq <= :from AND (m.seq < :from OR (s.id & 1023) > :after)",
                     out); /* the stream remembers a fault until fclose */
         for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
                 if (conditions[i].wanted)
                         (void)fputs(conditions[i].sql, out);
-        (void)fputs(" ORDER BY m.seq DESC, s.part ASC LIMIT :limit", out);
+        (void)fputs(" ORDER BY m.seq DESC, s.id ASC LIMIT :limit", out);
         if (fclose(out) == 0)
                 return sql;
         free(sql);

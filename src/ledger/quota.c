@@ -55,7 +55,8 @@ static bool is_low(const struct quota *quota, const struct fsutil_space *space, 
                 return true;
         if (space->inodes_total == 0)
                 return false;
-        return space->inodes_free < inodes || percent(space->inodes_free - inodes, space->inodes_total) < reserve;
+        return space->inodes_free < inodes ||
+               percent(space->inodes_free - inodes, space->inodes_total) < reserve;
 }
 
 static enum verdict judge(struct quota *quota, size_t size)

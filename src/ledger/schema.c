@@ -2,6 +2,7 @@
 #include "ledger_private.h"
 
 #include "fsp/clock.h"
+#include "fsp/log.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -18,18 +19,18 @@ static const char *const migrations[] = {
         /* One row a message; small, since each of its states rewrites it. */
         "CREATE TABLE message("
         " seq INTEGER PRIMARY KEY, name_ms INTEGER NOT NULL, node INTEGER NOT NULL,"
-        " received_ms INTEGER NOT NULL, delivery INTEGER NOT NULL, digest BLOB NOT NULL, size INTEGER NOT NULL,"
+        " received_ms INTEGER NOT NULL, delivery INTEGER NOT NULL, digest BLOB NOT NULL, size INTEGER NOT "
+        "NULL,"
         " client_address TEXT NOT NULL, client_id TEXT, netbios_name TEXT, client_version TEXT,"
         " staged_ms INTEGER, copied_ms INTEGER, forwarded_ms INTEGER, quarantined_ms INTEGER,"
-        " inbox INTEGER, reason TEXT);"
+        " inbox INTEGER NOT NULL DEFAULT 0, reason TEXT, seal INTEGER NOT NULL);"
         /* What is still on its way: short, however long the history is. */
         "CREATE INDEX message_open ON message(delivery, seq, size) WHERE delivery <> 3;"
         "CREATE INDEX message_digest ON message(digest);"
-        /* One row a StateMessage. */
+        /* One row a StateMessage; id is seq * 1024 + part. */
         "CREATE TABLE state("
-        " seq INTEGER NOT NULL, part INTEGER NOT NULL, topic_type INTEGER NOT NULL, topic_id TEXT,"
-        " state_id INTEGER NOT NULL, message_time_ms INTEGER, serial_number TEXT, params TEXT, details TEXT,"
-        " PRIMARY KEY(seq, part)) WITHOUT ROWID;"
+        " id INTEGER PRIMARY KEY, topic_type INTEGER NOT NULL, topic_id TEXT, state_id INTEGER NOT NULL,"
+        " message_time_ms INTEGER, serial_number TEXT, params TEXT, details TEXT);"
         /* The bytes as received: LZ4 block, or as they are where that is no shorter. */
         "CREATE TABLE body(seq INTEGER PRIMARY KEY, data BLOB NOT NULL);"
         /* The throttle's memory: so many files went out at that time. */
@@ -86,7 +87,8 @@ static int read_number(sqlite3 *db, const char *sql, int64_t *ret_value)
 static int migrate(sqlite3 *db, int64_t version)
 {
         char sql[96];
-        (void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d;", APPLICATION_ID, VERSION);
+        (void)snprintf(sql, sizeof(sql), "PRAGMA application_id = %d; PRAGMA user_version = %d;",
+                       APPLICATION_ID, VERSION);
         int result = sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL);
         for (int64_t i = version; result == SQLITE_OK && i < VERSION; i++)
                 result = sqlite3_exec(db, migrations[i], NULL, NULL, NULL);
@@ -120,7 +122,8 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
 {
         /* The size of the WAL is bounded by checkpoints of the writer's own
          * making, after the answers are out; never inside a commit. */
-        static const char setup[] = "PRAGMA auto_vacuum = INCREMENTAL;"
+        static const char setup[] = "PRAGMA page_size = 8192;"
+                                    "PRAGMA auto_vacuum = INCREMENTAL;"
                                     "PRAGMA journal_mode = WAL;"
                                     "PRAGMA synchronous = FULL;"
                                     "PRAGMA wal_autocheckpoint = 0;"
@@ -138,9 +141,14 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
         if (result == SQLITE_OK)
                 result = sqlite3_busy_timeout(db, 5000);
         if (result == SQLITE_OK)
-                result = sqlite3_exec(db, create ? setup : "PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
+                result = sqlite3_exec(db,
+                                      create ? setup : "PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
                                       NULL, NULL, NULL);
-        int r = result == SQLITE_OK ? check_version(db, create) : ledger_errno(result);
+        int r = ledger_errno(result);
+        if (r == 0)
+                r = ledger_add_seal(db);
+        if (r == 0)
+                r = check_version(db, create);
         if (r < 0) {
                 (void)sqlite3_close(db); /* no statement is open */
                 return r;
@@ -156,7 +164,8 @@ static int load_node(struct ledger *ledger)
         if (r == -ENOENT) {
                 char sql[80];
                 node = randombytes_uniform(0x10000);
-                (void)snprintf(sql, sizeof(sql), "INSERT INTO meta(key, value) VALUES('node', %d)", (int)node);
+                (void)snprintf(sql, sizeof(sql), "INSERT INTO meta(key, value) VALUES('node', %d)",
+                               (int)node);
                 r = ledger_errno(sqlite3_exec(ledger->db, sql, NULL, NULL, NULL));
         }
         if (r == 0)
@@ -164,13 +173,33 @@ static int load_node(struct ledger *ledger)
         return r;
 }
 
+/* Seen by ledger_verify at the next start. */
+static int mark_running(struct ledger *ledger)
+{
+        int r = ledger_errno(sqlite3_exec(ledger->db,
+                                          "INSERT OR REPLACE INTO meta(key, value) VALUES('running', 1)",
+                                          NULL, NULL, NULL));
+        /* Into the ledger's own file, so that it is known even if the WAL is
+         * lost; without truncating the WAL, which is never empty from here on. */
+        int result = r == 0 ? sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL)
+                            : SQLITE_OK;
+        return r < 0 ? r : (result & 0xFF) == SQLITE_BUSY ? 0 : ledger_errno(result);
+}
+
+void ledger_mark_stopped(struct ledger *ledger)
+{
+        if (sqlite3_exec(ledger->db, "DELETE FROM meta WHERE key = 'running'", NULL, NULL, NULL) != SQLITE_OK)
+                log_mgr(LOG_WARNING, "The ledger %s is left as after a crash", ledger->path);
+}
+
 static int load_totals(struct ledger *ledger)
 {
         sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(ledger->db,
-                                        "SELECT delivery, count(*), sum(size) FROM message WHERE delivery <> 3"
-                                        " GROUP BY delivery",
-                                        -1, &statement, NULL);
+        int result =
+                sqlite3_prepare_v2(ledger->db,
+                                   "SELECT delivery, count(*), sum(size) FROM message WHERE delivery <> 3"
+                                   " GROUP BY delivery",
+                                   -1, &statement, NULL);
         while (result == SQLITE_OK || result == SQLITE_ROW) {
                 result = sqlite3_step(statement);
                 if (result != SQLITE_ROW)
@@ -189,7 +218,11 @@ static int load_totals(struct ledger *ledger)
 
 int ledger_load(struct ledger *ledger)
 {
-        int r = load_node(ledger);
+        int r = ledger_verify(ledger->path, ledger->db, &ledger->suspect);
+        if (r == 0)
+                r = load_node(ledger);
+        if (r == 0)
+                r = mark_running(ledger);
         if (r == 0)
                 r = read_number(ledger->db, "SELECT coalesce(max(seq), 0) FROM message", &ledger->last_seq);
         if (r == 0)

@@ -3,34 +3,42 @@
 
 #include <assert.h>
 
+/* Each change of state is sealed anew. */
+#define SEAL(delivery, inbox) "seal = seal(seq, name_ms, node, " delivery ", size, " inbox ", digest)"
+
 static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
-        [STATEMENT_DUPLICATE] = "SELECT seq, name_ms, node FROM message WHERE digest = ?1 AND received_ms > ?2"
-                                " AND size = ?3 LIMIT 1",
+        [STATEMENT_DUPLICATE] =
+                "SELECT seq, name_ms, node FROM message WHERE digest = ?1 AND received_ms > ?2"
+                " AND size = ?3 LIMIT 1",
         [STATEMENT_INSERT_MESSAGE] =
                 "INSERT INTO message(seq, name_ms, node, received_ms, delivery, digest, size, client_address,"
-                " client_id, netbios_name, client_version, staged_ms, quarantined_ms, reason)"
-                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
-        [STATEMENT_INSERT_STATE] = "INSERT INTO state(seq, part, topic_type, topic_id, state_id, message_time_ms,"
-                                   " serial_number, params, details) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+                " client_id, netbios_name, client_version, staged_ms, quarantined_ms, reason, seal)"
+                " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
+        [STATEMENT_INSERT_STATE] = "INSERT INTO state(id, topic_type, topic_id, state_id, message_time_ms,"
+                                   " serial_number, params, details) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         [STATEMENT_INSERT_BODY] = "INSERT INTO body(seq, data) VALUES(?1, ?2)",
-        [STATEMENT_MARK_STAGED] = "UPDATE message SET delivery = 1, staged_ms = ?2 WHERE seq = ?1 AND delivery = 0"
-                                  " RETURNING size, delivery, 0",
-        [STATEMENT_MARK_COPIED] = "UPDATE message SET delivery = 2, copied_ms = ?2, inbox = ?3"
-                                  " WHERE seq = ?1 AND delivery = 1 RETURNING size, delivery, 1",
-        [STATEMENT_MARK_FORWARDED] = "UPDATE message SET delivery = 3, forwarded_ms = ?2"
-                                     " WHERE seq = ?1 AND delivery = 2 RETURNING size, delivery, 2",
+        [STATEMENT_MARK_STAGED] = "UPDATE message SET delivery = 1, staged_ms = ?2, " SEAL(
+                "1", "inbox") " WHERE seq = ?1 AND delivery = 0"
+                              " RETURNING size, delivery, 0",
+        [STATEMENT_MARK_COPIED] = "UPDATE message SET delivery = 2, copied_ms = ?2, inbox = ?3, " SEAL(
+                "2", "?3") " WHERE seq = ?1 AND delivery = 1 RETURNING size, delivery, 1",
+        [STATEMENT_MARK_FORWARDED] = "UPDATE message SET delivery = 3, forwarded_ms = ?2, " SEAL(
+                "3", "inbox") " WHERE seq = ?1 AND delivery = 2 RETURNING size, delivery, 2",
         /* Its times tell the state it comes from. */
         [STATEMENT_MARK_QUARANTINED] =
-                "UPDATE message SET delivery = 4, quarantined_ms = ?2, reason = ?3 WHERE seq = ?1 AND delivery < 3"
-                " RETURNING size, delivery, (staged_ms IS NOT NULL) + (copied_ms IS NOT NULL)",
-        [STATEMENT_REQUEUE_LOOK] = "SELECT m.delivery, m.size, EXISTS(SELECT 1 FROM body b WHERE b.seq = m.seq)"
-                                   " FROM message m WHERE m.seq = ?1",
+                "UPDATE message SET delivery = 4, quarantined_ms = ?2, reason = ?3, " SEAL(
+                        "4", "inbox") " WHERE seq = ?1 AND delivery < 3"
+                                      " RETURNING size, delivery, (staged_ms IS NOT NULL) + (copied_ms IS "
+                                      "NOT NULL)",
+        [STATEMENT_REQUEUE_LOOK] =
+                "SELECT m.delivery, m.size, EXISTS(SELECT 1 FROM body b WHERE b.seq = m.seq)"
+                " FROM message m WHERE m.seq = ?1",
         [STATEMENT_REQUEUE] = "UPDATE message SET delivery = 0, staged_ms = NULL, copied_ms = NULL,"
-                              " forwarded_ms = NULL, quarantined_ms = NULL, inbox = NULL, reason = NULL"
-                              " WHERE seq = ?1",
+                              " forwarded_ms = NULL, quarantined_ms = NULL, inbox = 0, reason = NULL, " SEAL(
+                                      "0", "0") " WHERE seq = ?1",
         [STATEMENT_OLDEST] = "SELECT received_ms FROM message INDEXED BY message_open"
                              " WHERE delivery = ?1 AND delivery <> 3 ORDER BY seq LIMIT 1",
         [STATEMENT_DELETE_BODY] = "DELETE FROM body WHERE seq = ?1",
@@ -45,7 +53,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms FROM message"
                               " WHERE seq < (SELECT max(seq) FROM message) ORDER BY seq LIMIT ?1",
         [STATEMENT_DELETE_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
-        [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE seq = ?1",
+        [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id BETWEEN ?1 * 1024 AND ?1 * 1024 + 1023",
         [STATEMENT_ARCHIVED] = "SELECT b.seq FROM body b JOIN message m ON m.seq = b.seq WHERE m.delivery = 3"
                                " ORDER BY b.seq LIMIT ?1",
         [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
@@ -54,8 +62,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which)
 {
         sqlite3_stmt **statement = &ledger->statements[which];
-        if (!*statement &&
-            sqlite3_prepare_v3(ledger->db, statement_text[which], -1, SQLITE_PREPARE_PERSISTENT, statement, NULL))
+        if (!*statement && sqlite3_prepare_v3(ledger->db, statement_text[which], -1,
+                                              SQLITE_PREPARE_PERSISTENT, statement, NULL))
                 return NULL;
         return *statement;
 }

@@ -7,8 +7,9 @@
 #include <string.h>
 
 static const char *const delivery_names[DELIVERY_COUNT] = {
-        [DELIVERY_RECEIVED] = "received",   [DELIVERY_STAGED] = "staged",           [DELIVERY_COPIED] = "copied",
-        [DELIVERY_FORWARDED] = "forwarded", [DELIVERY_QUARANTINED] = "quarantined",
+        [DELIVERY_RECEIVED] = "received",       [DELIVERY_STAGED] = "staged",
+        [DELIVERY_COPIED] = "copied",           [DELIVERY_FORWARDED] = "forwarded",
+        [DELIVERY_QUARANTINED] = "quarantined",
 };
 
 const char *delivery_name(enum delivery delivery)
@@ -63,12 +64,14 @@ static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq,
         int result = sqlite3_step(statement);
         if (result == SQLITE_ROW) {
                 ledger_count(ledger, (enum delivery)sqlite3_column_int(statement, 2),
-                             (enum delivery)sqlite3_column_int(statement, 1), sqlite3_column_int64(statement, 0));
+                             (enum delivery)sqlite3_column_int(statement, 1),
+                             sqlite3_column_int64(statement, 0));
                 result = sqlite3_step(statement);
         }
         (void)sqlite3_reset(statement); /* repeats the result of step */
         int r = ledger_errno(result);
-        if (r == 0 && mark->statement == STATEMENT_MARK_FORWARDED && ledger->batch_config->ledger.archive_size == 0)
+        if (r == 0 && mark->statement == STATEMENT_MARK_FORWARDED &&
+            ledger->batch_config->ledger.archive_size == 0)
                 r = delete_body(ledger, seq);
         return r;
 }
@@ -105,7 +108,9 @@ static int run_mark(struct ledger *ledger, struct ledger_job *job)
 
 int ledger_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count)
 {
-        struct mark mark = { .job.run = run_mark, .statement = STATEMENT_MARK_STAGED, .seqs = seqs, .count = count };
+        struct mark mark = {
+                .job.run = run_mark, .statement = STATEMENT_MARK_STAGED, .seqs = seqs, .count = count
+        };
         return ledger_call(ledger, &mark.job);
 }
 
@@ -235,7 +240,8 @@ static int run_oldest(struct ledger *ledger, struct ledger_job *job)
                 (void)sqlite3_reset(statement); /* repeats the result of step */
                 if (result != SQLITE_ROW && result != SQLITE_DONE)
                         return ledger_errno(result);
-                if (result == SQLITE_ROW && (oldest->received_ms == CLOCK_UNKNOWN || ms < oldest->received_ms))
+                if (result == SQLITE_ROW &&
+                    (oldest->received_ms == CLOCK_UNKNOWN || ms < oldest->received_ms))
                         oldest->received_ms = ms;
         }
         return 0;

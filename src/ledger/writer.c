@@ -69,7 +69,7 @@ static int reattach(struct ledger *ledger)
                 detach(ledger);
         int r = attach(ledger);
         if (r == 0) {
-                int result = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+                int result = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_FULL, NULL, NULL);
                 r = (result & 0xFF) == SQLITE_BUSY ? 0 : ledger_errno(result); /* a reader is at work */
         }
         sqlite3_stmt *probe = r == 0 ? ledger_statement(ledger, STATEMENT_PROBE) : NULL;
@@ -83,8 +83,8 @@ static int reattach(struct ledger *ledger)
 static void go_offline(struct ledger *ledger, int fault)
 {
         if (ledger->fault == 0)
-                log_mgr(LOG_ERROR, "The ledger %s cannot be written: %s; clients get 503 until it can", ledger->path,
-                        strerror(-fault));
+                log_mgr(LOG_ERROR, "The ledger %s cannot be written: %s; clients get 503 until it can",
+                        ledger->path, strerror(-fault));
         ledger->fault = fault;
         ledger->retry_ms = clock_monotonic_ms() + RETRY_MS;
 }
@@ -216,7 +216,8 @@ static void *writer(void *arg)
                 struct ledger_job *batch = next_batch(ledger, &end);
                 if (batch)
                         carry_out(ledger, batch);
-                if (ledger->fault && !end && clock_monotonic_ms() >= ledger->retry_ms)
+                if (ledger->fault && ledger->fault != -EUCLEAN && !end &&
+                    clock_monotonic_ms() >= ledger->retry_ms)
                         try_online(ledger);
                 tidy(ledger);
         }
@@ -262,6 +263,16 @@ static void wake_waiter(struct ledger_job *job, int result)
         (void)pthread_mutex_unlock(&waiter->lock);
 }
 
+void ledger_doubt(struct ledger *ledger)
+{
+        ledger->fault = -EUCLEAN;
+}
+
+bool ledger_is_suspect(struct ledger *ledger)
+{
+        return ledger->suspect;
+}
+
 int ledger_call(struct ledger *ledger, struct ledger_job *job)
 {
         struct waiter waiter = { .job = { .run = run_inner, .done = wake_waiter },
@@ -303,7 +314,7 @@ static int start_writer(struct ledger *ledger)
 static void release(struct ledger *ledger)
 {
         if (ledger->db)
-                detach(ledger);
+                detach(ledger); /* the last one out: the WAL goes into the ledger and is deleted */
         fsutil_close_pointer(&ledger->lock_fd);
         config_unref(ledger->config);
         config_unref(ledger->batch_config);
@@ -311,7 +322,7 @@ static void release(struct ledger *ledger)
         free(ledger);
 }
 
-int ledger_open(struct config *config, struct ledger **ret_ledger)
+int ledger_open(struct config *config, const char *damaged, struct ledger **ret_ledger)
 {
         struct ledger *ledger = calloc(1, sizeof(*ledger));
         if (!ledger)
@@ -324,8 +335,12 @@ int ledger_open(struct config *config, struct ledger **ret_ledger)
         int r = ledger->path ? lock_ledger(ledger) : -ENOMEM;
         if (r == 0)
                 r = attach(ledger);
+        bool suspect = false;
+        if (r == 0 && damaged)
+                r = ledger_salvage(ledger->db, damaged, &suspect);
         if (r == 0)
                 r = ledger_load(ledger);
+        ledger->suspect = ledger->suspect || suspect;
         if (r == 0)
                 r = start_writer(ledger);
         if (r < 0) {
@@ -345,6 +360,8 @@ void ledger_close(struct ledger *ledger)
         (void)pthread_cond_signal(&ledger->wake); /* cannot fail */
         (void)pthread_mutex_unlock(&ledger->lock);
         (void)pthread_join(ledger->thread, NULL); /* it was created and is joined once */
+        if (ledger->fault == 0)
+                ledger_mark_stopped(ledger);
         release(ledger);
 }
 

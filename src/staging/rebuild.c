@@ -4,8 +4,8 @@
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
+#include "fsp/quarantine.h"
 #include "fsp/query.h"
-#include "fsp/stager.h"
 #include "fsp/text.h"
 #include <dirent.h>
 #include <errno.h>
@@ -32,7 +32,7 @@ struct sweep {
         uint64_t seen, imported, quarantined, leftovers, strangers;
 };
 
-static int set_aside(const char *path)
+static int set_aside(const char *path, char ret_aside[PATH_MAX])
 {
         static const char *const parts[] = { "", "-wal", "-shm" };
         time_t now = time(NULL);
@@ -47,18 +47,23 @@ static int set_aside(const char *path)
                 if (rename(from, to) < 0 && errno != ENOENT)
                         return -errno;
         }
-        log_mgr(LOG_ERROR, "The ledger %s is damaged; it is set aside as %s.damaged-%s and made anew from the staged files",
-                path, path, stamp);
+        if (snprintf(ret_aside, PATH_MAX, "%s.damaged-%s", path, stamp) >= PATH_MAX)
+                return -ENAMETOOLONG;
+        log_mgr(LOG_ERROR,
+                "The ledger %s is damaged; it is set aside as %s and made anew from what is sound in it and "
+                "from the staged files",
+                path, ret_aside);
         return 0;
 }
 
 static int open_ledger(struct config *config, struct ledger **ret_ledger)
 {
-        int r = ledger_open(config, ret_ledger);
+        char aside[PATH_MAX];
+        int r = ledger_open(config, NULL, ret_ledger);
         if (r != -EUCLEAN)
                 return r;
-        r = set_aside(config->ledger.file);
-        return r < 0 ? r : ledger_open(config, ret_ledger);
+        r = set_aside(config->ledger.file, aside);
+        return r < 0 ? r : ledger_open(config, aside, ret_ledger);
 }
 
 static int move_to_corrupt(struct sweep *sweep, const char *file)
@@ -75,8 +80,10 @@ static int import_file(struct sweep *sweep, int place_fd, const char *file, cons
         if (r < 0)
                 return r;
         const char *reason = NULL;
-        enum verdict verdict = reader_read(sweep->reader, sweep->config, NULL, data, size, &sweep->report, &reason);
-        bool readable = verdict == VERDICT_ACCEPTED || verdict == VERDICT_OLD_CLIENT || verdict == VERDICT_TOPIC;
+        enum verdict verdict =
+                reader_read(sweep->reader, sweep->config, NULL, data, size, &sweep->report, &reason);
+        bool readable =
+                verdict == VERDICT_ACCEPTED || verdict == VERDICT_OLD_CLIENT || verdict == VERDICT_TOPIC;
         if (place_fd == sweep->corrupt_fd)
                 reason = "it lay in the folder of damaged messages";
         else if (readable)
@@ -145,7 +152,7 @@ static int settle_folder(struct sweep *sweep, int place_fd)
         }
         int r = 0;
         for (struct dirent *entry; r == 0 && (errno = 0, entry = readdir(folder));) {
-                if (entry->d_name[0] == '.' || strcmp(entry->d_name, STAGING_CORRUPT) == 0)
+                if (entry->d_name[0] == '.' || strcmp(entry->d_name, QUARANTINE_FOLDER) == 0)
                         continue;
                 r = settle_file(sweep, place_fd, entry->d_name);
                 if (++sweep->seen % PROGRESS_EVERY == 0)
@@ -157,13 +164,44 @@ static int settle_folder(struct sweep *sweep, int place_fd)
         return r;
 }
 
+/* Commits were lost: a message that is received by its row, but has no file,
+ * may long have been staged and sent.  It is not sent again by guess. */
+static int settle_suspects(struct sweep *sweep)
+{
+        struct quarantine quarantine = { .ledger = sweep->ledger,
+                                         .query = sweep->query,
+                                         .staging_fd = sweep->folder_fd,
+                                         .corrupt_fd = sweep->corrupt_fd };
+        int64_t after_seq = 0;
+        size_t count;
+        struct query_pending row;
+        int r = ledger_is_suspect(sweep->ledger) ? 0 : -ENOENT;
+        if (r == 0)
+                log_mgr(LOG_ERROR,
+                        "The ledger has lost its last commits; what may have been sent is quarantined");
+        while (r == 0 &&
+               (r = query_pending(sweep->query, DELIVERY_RECEIVED, after_seq, 1, &row, &count)) == 0 &&
+               count) {
+                char file[NAME_SIZE];
+                after_seq = row.name.seq;
+                if (faccessat(sweep->folder_fd, name_format_file(&row.name, NAME_SUFFIX, file), F_OK, 0) < 0)
+                        r = quarantine_message(&quarantine, &row,
+                                               "the ledger lost commits, so it may have been sent; fspctl "
+                                               "requeue sends it (again)");
+        }
+        return r == -ENOENT ? 0 : r;
+}
+
 static void say(const struct sweep *sweep)
 {
         if (sweep->imported || sweep->quarantined)
-                log_mgr(LOG_WARNING, "%llu staged file(s) without a row in the ledger are taken up again, %llu damaged one(s) quarantined",
+                log_mgr(LOG_WARNING,
+                        "%llu staged file(s) without a row in the ledger are taken up again, %llu damaged "
+                        "one(s) quarantined",
                         (unsigned long long)sweep->imported, (unsigned long long)sweep->quarantined);
         if (sweep->leftovers)
-                log_mgr(LOG_INFO, "Removed %llu leftover file(s) from staging", (unsigned long long)sweep->leftovers);
+                log_mgr(LOG_INFO, "Removed %llu leftover file(s) from staging",
+                        (unsigned long long)sweep->leftovers);
         if (sweep->strangers)
                 log_mgr(LOG_WARNING, "%llu file(s) in staging are not ours and are left alone",
                         (unsigned long long)sweep->strangers);
@@ -173,7 +211,7 @@ static int open_folders(struct sweep *sweep)
 {
         const char *staging = sweep->config->staging.directory;
         char corrupt[PATH_MAX];
-        if (snprintf(corrupt, sizeof(corrupt), "%s/%s", staging, STAGING_CORRUPT) >= (int)sizeof(corrupt))
+        if (snprintf(corrupt, sizeof(corrupt), "%s/%s", staging, QUARANTINE_FOLDER) >= (int)sizeof(corrupt))
                 return -ENAMETOOLONG;
         int r = fsutil_make_folder(staging);
         if (r == 0)
@@ -185,10 +223,13 @@ static int open_folders(struct sweep *sweep)
 
 int rebuild_open(struct config *config, void (*progress)(void *arg), void *arg, struct ledger **ret_ledger)
 {
-        struct sweep sweep = { .config = config, .folder_fd = -1, .corrupt_fd = -1, .progress = progress, .progress_arg = arg };
+        struct sweep sweep = {
+                .config = config, .folder_fd = -1, .corrupt_fd = -1, .progress = progress, .progress_arg = arg
+        };
         int r = open_folders(&sweep);
         if (r < 0)
-                log_mgr(LOG_ERROR, "The staging folder %s cannot be used: %s", config->staging.directory, strerror(-r));
+                log_mgr(LOG_ERROR, "The staging folder %s cannot be used: %s", config->staging.directory,
+                        strerror(-r));
         if (r == 0 && (r = open_ledger(config, &sweep.ledger)) < 0)
                 log_mgr(LOG_ERROR, "The ledger %s cannot be used: %s", config->ledger.file,
                         r == -EWOULDBLOCK ? "another fspd has it open" : strerror(-r));
@@ -201,6 +242,8 @@ int rebuild_open(struct config *config, void (*progress)(void *arg), void *arg, 
                 r = settle_folder(&sweep, sweep.folder_fd);
         if (r == 0)
                 r = settle_folder(&sweep, sweep.corrupt_fd);
+        if (r == 0)
+                r = settle_suspects(&sweep);
         if (opened && r < 0)
                 log_mgr(LOG_ERROR, "The staging folder %s cannot be compared with the ledger: %s",
                         config->staging.directory, strerror(-r));

@@ -4,6 +4,7 @@
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
+#include "fsp/quarantine.h"
 #include "fsp/query.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +22,8 @@
 struct stager {
         struct ledger *ledger;
         struct query *query;
-        int folder_fd;
+        int folder_fd, corrupt_fd;
+        struct quarantine quarantine;
         pthread_t thread;
         int fault; /* the thread's: said once */
 
@@ -31,19 +33,6 @@ struct stager {
         uint64_t wanted, finished; /* stager_catch_up: asked for, done */
         pthread_cond_t caught_up;
 };
-
-static int write_whole(int folder, const char *temporary, const char *final, const void *data, size_t size)
-{
-        AUTO_CLOSE int fd = openat(folder, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0640);
-        if (fd < 0)
-                return -errno;
-        int r = fsutil_write_all(fd, data, size);
-        if (r == 0 && renameat(folder, temporary, folder, final) < 0)
-                r = -errno;
-        if (r < 0)
-                (void)unlinkat(folder, temporary, 0); /* swept at the next start if not now */
-        return r;
-}
 
 static int stage_one(struct stager *stager, const struct query_pending *row)
 {
@@ -57,22 +46,14 @@ static int stage_one(struct stager *stager, const struct query_pending *row)
         ledger_digest(body, size, digest);
         if (memcmp(digest, row->digest, sizeof(digest)) != 0)
                 return -EUCLEAN;
-        return write_whole(stager->folder_fd, name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary),
-                           name_format_file(&row->name, NAME_SUFFIX, final), body, size);
+        return fsutil_write_whole(stager->folder_fd,
+                                  name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary),
+                                  name_format_file(&row->name, NAME_SUFFIX, final), body, size);
 }
 
 static bool is_lost(int r)
 {
         return r == -ENODATA || r == -EUCLEAN;
-}
-
-/* A row whose body is no longer what it was must not hold up the others. */
-static int give_up(struct stager *stager, const struct query_pending *row)
-{
-        char id[NAME_SIZE];
-        log_mgr(LOG_ERROR, "The ledger no longer has the bytes of message %s as received: quarantined",
-                name_format_id(&row->name, id));
-        return ledger_mark_quarantined(stager->ledger, row->name.seq, "its bytes in the ledger are damaged");
 }
 
 /* The number of messages staged, 0 when there are none, -errno. */
@@ -89,8 +70,9 @@ static int stage_batch(struct stager *stager)
                 r = stage_one(stager, &rows[i]);
                 if (r == 0)
                         seqs[staged++] = rows[i].name.seq;
-                else if (is_lost(r))
-                        r = give_up(stager, &rows[i]);
+                else if (is_lost(r)) /* it must not hold up the others */
+                        r = quarantine_message(&stager->quarantine, &rows[i],
+                                               "the ledger no longer has its bytes as received");
         }
         if (r == 0 && staged > 0 && syncfs(stager->folder_fd) < 0)
                 r = -errno;
@@ -102,11 +84,14 @@ static int stage_batch(struct stager *stager)
 static void say(struct stager *stager, int r)
 {
         if (r < 0 && stager->fault == 0)
-                log_mgr(LOG_ERROR, "Received messages cannot be written to staging: %s; they are kept in the ledger",
+                log_mgr(LOG_ERROR,
+                        "Received messages cannot be written to staging: %s; they are kept in the ledger",
                         strerror(-r));
         else if (r >= 0 && stager->fault)
                 log_mgr(LOG_INFO, "Received messages are written to staging again");
         stager->fault = r < 0 ? r : 0;
+        if (r == -EUCLEAN)
+                ledger_doubt(stager->ledger);
 }
 
 /* Waits for the bell, or a little before the next try.  False: stop. */
@@ -188,7 +173,22 @@ static void stager_free(struct stager *stager)
 {
         query_close(stager->query);
         fsutil_close_pointer(&stager->folder_fd);
+        fsutil_close_pointer(&stager->corrupt_fd);
         free(stager);
+}
+
+static int open_places(struct stager *stager, const struct config *config)
+{
+        int r = fsutil_open_folder(config->staging.directory, &stager->folder_fd);
+        if (r == 0)
+                r = fsutil_open_folder_at(stager->folder_fd, QUARANTINE_FOLDER, &stager->corrupt_fd);
+        if (r == 0)
+                r = query_open(config->ledger.file, &stager->query);
+        stager->quarantine = (struct quarantine){ .ledger = stager->ledger,
+                                                  .query = stager->query,
+                                                  .staging_fd = stager->folder_fd,
+                                                  .corrupt_fd = stager->corrupt_fd };
+        return r;
 }
 
 int stager_start(struct config *config, struct ledger *ledger, struct stager **ret_stager)
@@ -197,16 +197,14 @@ int stager_start(struct config *config, struct ledger *ledger, struct stager **r
         if (!stager)
                 return -ENOMEM;
         stager->ledger = ledger;
-        stager->folder_fd = -1;
+        stager->folder_fd = stager->corrupt_fd = -1;
         pthread_condattr_t attributes;
-        (void)pthread_mutex_init(&stager->lock, NULL);        /* cannot fail with default attributes */
-        (void)pthread_condattr_init(&attributes);             /* likewise */
+        (void)pthread_mutex_init(&stager->lock, NULL); /* cannot fail with default attributes */
+        (void)pthread_condattr_init(&attributes);      /* likewise */
         (void)pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
         (void)pthread_cond_init(&stager->wake, &attributes);
         (void)pthread_cond_init(&stager->caught_up, &attributes);
-        int r = fsutil_open_folder(config->staging.directory, &stager->folder_fd);
-        if (r == 0)
-                r = query_open(config->ledger.file, &stager->query);
+        int r = open_places(stager, config);
         if (r == 0)
                 r = -pthread_create(&stager->thread, NULL, stager_thread, stager);
         if (r < 0) {
@@ -225,7 +223,7 @@ void stager_stop(struct stager *stager)
         ledger_on_received(stager->ledger, NULL, NULL);
         (void)pthread_mutex_lock(&stager->lock); /* as above */
         stager->stop = true;
-        (void)pthread_cond_signal(&stager->wake); /* cannot fail */
+        (void)pthread_cond_signal(&stager->wake);         /* cannot fail */
         (void)pthread_cond_broadcast(&stager->caught_up); /* likewise */
         (void)pthread_mutex_unlock(&stager->lock);
         (void)pthread_join(stager->thread, NULL); /* it was created and is joined once */

@@ -17,16 +17,17 @@ def captured(folder):
     return [p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()]
 
 
+def wait_captured(folder, *wanted):
+    """Waits until each of these bytes stands in some captured file."""
+    wait_until(lambda: all(any(w in data for data in captured(folder)) for w in wanted), 5, f"{wanted} in the capture")
+
+
 def test_head_body_and_answer_of_a_message_are_stored_as_they_came(capturing):
     fsp, folder = capturing()
     content = body()
     headers = {"User-Agent": "ccmhttp", "X-oDD-CasE": "Some  Value"}
     assert fsp.post(content, headers=headers, path=PATH + "?q=1").status == 200
-    wait_until(lambda: any(content in data for data in captured(folder)), 5, "the body in the capture")
-    everything = captured(folder)
-    assert any(f"POST {PATH}?q=1".encode() in data for data in everything)
-    assert any(b"X-oDD-CasE: Some  Value" in data for data in everything)
-    assert any(b"200" in data for data in everything)
+    wait_captured(folder, content, f"POST {PATH}?q=1".encode(), b"X-oDD-CasE: Some  Value", b"200")
     fsp.expect_delivered(content)
 
 
@@ -42,15 +43,14 @@ def test_refused_requests_are_captured_too(capturing, raw, status, wanted):
     fsp, folder = capturing()
     replies, _ = fsp.raw(raw, seconds=3)
     assert [r.status for r in replies] == [status]
-    wait_until(lambda: any(wanted in data for data in captured(folder)), 5, "the request in the capture")
-    assert any(str(status).encode() in data for data in captured(folder))
+    wait_captured(folder, wanted, b"%d" % status)
 
 
 def test_a_chunked_body_is_captured(capturing):
     fsp, folder = capturing()
     content = body()
     assert fsp.post(None, chunks=[content[:100], content[100:]]).status == 200
-    wait_until(lambda: any(content in data for data in captured(folder)), 5, "the body in the capture")
+    wait_captured(folder, content)
 
 
 def test_the_capture_is_bounded(capturing):

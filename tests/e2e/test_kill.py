@@ -79,10 +79,12 @@ def client(fsp, journal, over, padding):
 
 
 def retry(fsp, journal):
-    """Clients send what was not answered once more, the same bytes; it still arrives once."""
-    for content in journal.unanswered():
+    """Clients send what was not answered once more, the same bytes; it still arrives once.  How many."""
+    again = journal.unanswered()
+    for content in again:
         if fsp.post(content).status == 200:
             journal.taken(content)
+    return len(again)
 
 
 def ring(fsp, over, chance):
@@ -102,7 +104,7 @@ def test_no_kill_loses_doubles_or_halves_a_message(make_fsp):
     chance = random.Random(SEED)
     fsp = make_fsp({"listener": {"client_rate": "0", "connections_per_client": "100"},
                     "forwarder": {"throttle_messages": "0"}})
-    journal, collected = Journal(), {}
+    journal, collected, retried = Journal(), {}, 0
     for number in range(ROUNDS):
         over = threading.Event()
         threads = [threading.Thread(target=client, args=(fsp, journal, over, chance.choice([0, 500, 8000])))
@@ -129,7 +131,7 @@ def test_no_kill_loses_doubles_or_halves_a_message(make_fsp):
                 collected[name] = content
                 (fsp.inbox / name).unlink()
         fsp.start()
-        retry(fsp, journal)
+        retried += retry(fsp, journal)
         faults = [f for f in journal.check({**collected, **fsp.delivered()}) if "lost" not in f]
         assert faults == [], f"round {number}: {faults[:10]}"
     assert len(journal.acknowledged) > ROUNDS, "hardly any load"
@@ -143,7 +145,8 @@ def test_no_kill_loses_doubles_or_halves_a_message(make_fsp):
     assert journal.check({**collected, **inbox}) == []
     assert [n for n in os.listdir(fsp.inbox) if not NAME.match(n)] == [], "something is left in the inbox"
     assert fsp.status()["quarantined"] == 0
-    print(f"{len(journal.sent)} sent, {len(journal.acknowledged)} acknowledged, {len(inbox) + len(collected)} arrived")
+    print(f"{len(journal.sent)} sent, {retried} of them again after a kill, {len(journal.acknowledged)} acknowledged, "
+          f"{len(inbox) + len(collected)} arrived")
 
 
 def test_the_checker_finds_each_kind_of_fault():

@@ -57,7 +57,8 @@ static struct config *store_config(const char *extra)
         assert_non_null(out);
         (void)fprintf(out,
                       "[site]\ncode=P01\n[ledger]\nfile=%s/ledger.db\n[staging]\ndirectory=%s/staging\n"
-                      "[log]\ndirectory=%s\n[admin]\nsocket=%s/control.sock\nport=off\n[forwarder]\ninbox=%s/inbox\n%s",
+                      "[log]\ndirectory=%s\n[admin]\nsocket=%s/control.sock\nport=off\n[forwarder]\ninbox=%s/"
+                      "inbox\n%s",
                       store.folder, store.folder, store.folder, store.folder, store.folder, extra);
         assert_int_equal(fclose(out), 0);
         struct config *config = NULL;
@@ -95,7 +96,7 @@ static int store_teardown(void **state)
 
 static inline void store_open(void)
 {
-        assert_int_equal(ledger_open(store.config, &store.ledger), 0);
+        assert_int_equal(ledger_open(store.config, NULL, &store.ledger), 0);
 }
 
 static inline void store_reopen(void)
@@ -122,7 +123,8 @@ static inline void note_done(struct ledger_intake *intake)
         pthread_mutex_unlock(&wait->lock);
 }
 
-static inline enum verdict store_receive_from(const char *text, const char *client_id, struct message_name *ret_name)
+static inline enum verdict store_receive_from(const char *text, const char *client_id,
+                                              struct message_name *ret_name)
 {
         struct state_message one = { .topic_type = 800,
                                      .state_id = 301,
@@ -137,9 +139,11 @@ static inline enum verdict store_receive_from(const char *text, const char *clie
                                  .state_count = 1,
                                  .bytes = (const unsigned char *)text,
                                  .size = strlen(text) };
-        struct delivery_wait wait = { .intake = { .report = &report, .client_address = "192.0.2.7", .done = note_done },
-                                      .lock = PTHREAD_MUTEX_INITIALIZER,
-                                      .over = PTHREAD_COND_INITIALIZER };
+        struct delivery_wait wait = {
+                .intake = { .report = &report, .client_address = "192.0.2.7", .done = note_done },
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .over = PTHREAD_COND_INITIALIZER
+        };
         assert_int_equal(ledger_intake_prepare(&wait.intake), 0);
         ledger_submit(store.ledger, &wait.intake);
         pthread_mutex_lock(&wait.lock);

@@ -203,14 +203,16 @@ static void a_damaged_file_is_quarantined_and_the_others_go_on(void **state)
         assert_int_equal(result.fault, 0);
 }
 
-static void a_file_removed_from_staging_is_made_good_from_the_ledger(void **state)
+static void a_file_gone_from_staging_is_not_sent_by_guess(void **state)
 {
         (void)state;
         store_open();
         struct message_name one = staged("one");
         assert_int_equal(unlink(store_path(in_folder("staging", &one, ".SMX"))), 0);
         (void)run();
-        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+        assert_int_equal(count_files("inbox", ".SMX"), 0);
+        assert_int_equal(ledger_totals(store.ledger).quarantined, 1);
+        assert_file(in_folder("staging/corrupt", &one, ".SMX"), "one");
 }
 
 static void another_file_of_the_same_name_is_not_replaced(void **state)
@@ -231,7 +233,8 @@ static void the_stand_in_is_used_after_a_while_and_given_up_again(void **state)
         (void)state;
         config_unref(store.config);
         char extra[256];
-        (void)snprintf(extra, sizeof(extra), "inbox_fallback=%s\nfallback_after=1s\ninterval=1s\n[staging]\nmin_free=0%%\n",
+        (void)snprintf(extra, sizeof(extra),
+                       "inbox_fallback=%s\nfallback_after=1s\ninterval=1s\n[staging]\nmin_free=0%%\n",
                        store_path("second"));
         store.config = store_config(extra);
         store_open();
@@ -264,7 +267,7 @@ int main(void)
                 TEST(rows_half_way_to_an_inbox_of_the_past_are_finished_there),
                 TEST(rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person),
                 TEST(a_damaged_file_is_quarantined_and_the_others_go_on),
-                TEST(a_file_removed_from_staging_is_made_good_from_the_ledger),
+                TEST(a_file_gone_from_staging_is_not_sent_by_guess),
                 TEST(another_file_of_the_same_name_is_not_replaced),
                 TEST(the_stand_in_is_used_after_a_while_and_given_up_again),
         };

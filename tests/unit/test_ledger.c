@@ -126,7 +126,8 @@ static void names_never_go_backwards_and_seq_never_repeats(void **state)
 static void two_files_with_one_sequence_are_both_taken_up(void **state)
 {
         (void)state;
-        struct message_name one = { .time_ms = 1000, .node = 1, .seq = 9 }, two = { .time_ms = 2000, .node = 2, .seq = 9 };
+        struct message_name one = { .time_ms = 1000, .node = 1, .seq = 9 },
+                            two = { .time_ms = 2000, .node = 2, .seq = 9 };
         struct report report = { .bytes = (const unsigned char *)"x", .size = 1 };
         struct query_pending rows[2];
         store_open();
@@ -168,15 +169,16 @@ static void a_second_fspd_on_the_same_ledger_is_refused(void **state)
         (void)state;
         struct ledger *second = NULL;
         store_open();
-        assert_int_equal(ledger_open(store.config, &second), -EWOULDBLOCK);
+        assert_int_equal(ledger_open(store.config, NULL, &second), -EWOULDBLOCK);
 }
 
 static void what_is_no_ledger_is_not_touched(void **state)
 {
         (void)state;
-        static const char text[] = "this is somebody's letter, which must not be overwritten by any program whatever";
+        static const char text[] =
+                "this is somebody's letter, which must not be overwritten by any program whatever";
         store_write("ledger.db", text, sizeof(text) - 1);
-        assert_int_equal(ledger_open(store.config, &store.ledger), -EUCLEAN);
+        assert_int_equal(ledger_open(store.config, NULL, &store.ledger), -EUCLEAN);
         assert_file("ledger.db", text);
 }
 

@@ -81,7 +81,8 @@ static void only_a_configured_proxy_is_trusted(void **state)
         (void)state;
         config_unref(store.config);
         store.config = store_config("[listener]\ntrusted_proxies=192.0.2.9, 2001:db8::9\n");
-        struct client_address proxy = address("192.0.2.9"), six = address("2001:db8::9"), other = address("192.0.2.8");
+        struct client_address proxy = address("192.0.2.9"), six = address("2001:db8::9"),
+                              other = address("192.0.2.8");
         assert_true(limits_is_trusted(store.config, &proxy));
         assert_true(limits_is_trusted(store.config, &six));
         assert_false(limits_is_trusted(store.config, &other));
@@ -93,10 +94,8 @@ static void only_a_configured_proxy_is_trusted(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_burst_is_allowed_and_then_the_rate),
-                TEST(a_network_of_ipv6_is_one_client),
-                TEST(connections_of_a_client_are_counted),
-                TEST(a_full_table_is_never_no_limit),
+                TEST(a_burst_is_allowed_and_then_the_rate), TEST(a_network_of_ipv6_is_one_client),
+                TEST(connections_of_a_client_are_counted),  TEST(a_full_table_is_never_no_limit),
                 TEST(only_a_configured_proxy_is_trusted),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

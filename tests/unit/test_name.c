@@ -15,7 +15,8 @@ static void a_name_shows_time_node_and_sequence(void **state)
         char text[NAME_SIZE];
         struct message_name name = { .time_ms = 1795239296123, .node = 0xAB1, .seq = 0x1234 };
         assert_string_equal(name_format_id(&name, text), "20261121T053456123Z-0AB1-00001234");
-        assert_string_equal(name_format_file(&name, NAME_SUFFIX, text), "20261121T053456123Z-0AB1-00001234.SMX");
+        assert_string_equal(name_format_file(&name, NAME_SUFFIX, text),
+                            "20261121T053456123Z-0AB1-00001234.SMX");
 }
 
 static void a_name_reads_back(void **state)
@@ -61,17 +62,14 @@ static void only_our_own_spelling_is_a_name(void **state)
 static void later_names_sort_later(void **state)
 {
         static const struct message_name names[] = {
-                { 999, 0, 7 },
-                { 1000, 0, 8 },
-                { 1000, 0, 9 },
-                { 1000, 0, 0xFFFFFFFF },
-                { 1001, 0, 0x100000000 },
-                { 253402300799999, 0, 1 },
+                { 999, 0, 7 },           { 1000, 0, 8 },           { 1000, 0, 9 },
+                { 1000, 0, 0xFFFFFFFF }, { 1001, 0, 0x100000000 }, { 253402300799999, 0, 1 },
         };
         (void)state;
         for (size_t i = 1; i < sizeof(names) / sizeof(names[0]); i++) {
                 char before[NAME_SIZE], after[NAME_SIZE];
-                assert_true(strcmp(name_format_id(&names[i - 1], before), name_format_id(&names[i], after)) < 0);
+                assert_true(strcmp(name_format_id(&names[i - 1], before), name_format_id(&names[i], after)) <
+                            0);
         }
 }
 

@@ -18,7 +18,8 @@ static int note(void *arg, const struct query_message *message)
         assert_true(seen->count < 16);
         (void)snprintf(seen->clients[seen->count], 32, "%s", message->client_id ? message->client_id : "-");
         seen->seqs[seen->count++] = message->name.seq;
-        (void)snprintf(seen->params, sizeof(seen->params), "%s", message->params_json ? message->params_json : "-");
+        (void)snprintf(seen->params, sizeof(seen->params), "%s",
+                       message->params_json ? message->params_json : "-");
         seen->delivery = message->delivery;
         seen->forwarded_ms = message->forwarded_ms;
         seen->has_state = message->has_state;
@@ -164,7 +165,8 @@ static void a_missing_or_foreign_ledger_is_told(void **state)
         (void)state;
         struct query *query = NULL;
         assert_int_equal(query_open(store_path("no.db"), &query), -ENOENT);
-        store_write("ledger.db", "no ledger, but a text that is long enough to look like a header of one, or so", 70);
+        store_write("ledger.db",
+                    "no ledger, but a text that is long enough to look like a header of one, or so", 70);
         assert_int_equal(query_open(store_path("ledger.db"), &query), -EUCLEAN);
 }
 
@@ -186,9 +188,12 @@ static void a_reader_never_writes(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(messages_come_newest_first),         TEST(filters_choose),
-                TEST(since_is_inclusive_and_until_is_not), TEST(a_body_comes_back_as_it_was),
-                TEST(a_name_finds_its_row_and_no_other),  TEST(a_missing_or_foreign_ledger_is_told),
+                TEST(messages_come_newest_first),
+                TEST(filters_choose),
+                TEST(since_is_inclusive_and_until_is_not),
+                TEST(a_body_comes_back_as_it_was),
+                TEST(a_name_finds_its_row_and_no_other),
+                TEST(a_missing_or_foreign_ledger_is_told),
                 TEST(a_reader_never_writes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,9 +3,10 @@
 #include "fsp/stager.h"
 #include "store_fixture.h"
 
-static const char message[] = "<Report><ReportHeader><Identification><Machine><ClientID>GUID:7</ClientID></Machine>"
-                              "</Identification></ReportHeader><ReportBody><StateMessage><Topic Type=\"800\"/>"
-                              "<State ID=\"400\"/></StateMessage></ReportBody></Report>";
+static const char message[] =
+        "<Report><ReportHeader><Identification><Machine><ClientID>GUID:7</ClientID></Machine>"
+        "</Identification></ReportHeader><ReportBody><StateMessage><Topic Type=\"800\"/>"
+        "<State ID=\"400\"/></StateMessage></ReportBody></Report>";
 
 static void no_progress(void *arg)
 {
@@ -85,7 +86,8 @@ static void a_damaged_ledger_is_set_aside(void **state)
         stage_all();
         ledger_close(store.ledger);
         store.ledger = NULL;
-        store_write("ledger.db", "damaged beyond recognition, as after a fault of the disk: no header, no pages", 70);
+        store_write("ledger.db",
+                    "damaged beyond recognition, as after a fault of the disk: no header, no pages", 70);
         rebuild();
         assert_int_equal(store_pending(DELIVERY_STAGED, &row, 1), 1);
         unsigned aside = 0;

@@ -1,0 +1,142 @@
+/* Is this ledger what we last wrote?  Asked before it is opened for work. */
+#include "ledger_private.h"
+
+#include "fsp/fsutil.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* The WAL, as https://www.sqlite.org/fileformat2.html#walformat has it. */
+#define WAL_HEADER 32
+#define FRAME_HEADER 24
+/* Up to this size each start reads the whole ledger; above it, only one that
+ * has reason for doubt. */
+#define SMALL_LEDGER (UINT64_C(64) * 1024 * 1024)
+
+struct wal {
+        int fd;
+        uint32_t page_size;
+        bool big_endian; /* of the checksums */
+        unsigned char salts[8];
+        uint32_t sum[2];
+};
+
+static uint32_t be32(const unsigned char *at)
+{
+        return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
+static uint32_t word(const struct wal *wal, const unsigned char *at)
+{
+        uint32_t value = be32(at);
+        return wal->big_endian ? value : __builtin_bswap32(value);
+}
+
+static void add_to_sum(struct wal *wal, const unsigned char *data, size_t size)
+{
+        for (size_t i = 0; i < size; i += 8) {
+                wal->sum[0] += word(wal, data + i) + wal->sum[1];
+                wal->sum[1] += word(wal, data + i + 4) + wal->sum[0];
+        }
+}
+
+static bool read_header(struct wal *wal)
+{
+        unsigned char header[WAL_HEADER];
+        if (pread(wal->fd, header, sizeof(header), 0) != sizeof(header))
+                return false;
+        wal->big_endian = be32(header) & 1;
+        wal->page_size = be32(header + 8);
+        memcpy(wal->salts, header + 16, sizeof(wal->salts));
+        add_to_sum(wal, header, 24);
+        bool known = (be32(header) & ~1U) == 0x377f0682 && wal->page_size >= 512 && wal->page_size <= 65536;
+        return known && wal->sum[0] == be32(header + 24) && wal->sum[1] == be32(header + 28);
+}
+
+/* How many transactions of this WAL's time end behind its first broken frame.
+ * One may have been cut short by a crash, before its commit was answered.  Of
+ * two, the first had been synced: it was damaged later. */
+static unsigned lost_commits(struct wal *wal, off_t size)
+{
+        static unsigned char frame[FRAME_HEADER + 65536];
+        size_t frame_size = FRAME_HEADER + wal->page_size;
+        bool broken = false;
+        unsigned commits = 0;
+        for (off_t at = WAL_HEADER; at + (off_t)frame_size <= size; at += (off_t)frame_size) {
+                if (pread(wal->fd, frame, frame_size, at) != (ssize_t)frame_size)
+                        break;
+                if (!broken) {
+                        add_to_sum(wal, frame, 8);
+                        add_to_sum(wal, frame + FRAME_HEADER, wal->page_size);
+                        broken = memcmp(frame + 8, wal->salts, 8) != 0 || wal->sum[0] != be32(frame + 16) ||
+                                 wal->sum[1] != be32(frame + 20);
+                }
+                if (broken && memcmp(frame + 8, wal->salts, 8) == 0 && be32(frame + 4) != 0)
+                        commits++;
+        }
+        return commits;
+}
+
+/* What a crash never does to a WAL: no file, no header, a size between frames,
+ * synced transactions that no longer add up. */
+bool ledger_wal_has_lost(const char *path)
+{
+        char name[PATH_MAX];
+        struct stat st;
+        struct wal wal = { .fd = -1 };
+        if (snprintf(name, sizeof(name), "%s-wal", path) >= (int)sizeof(name))
+                return false;
+        AUTO_CLOSE int fd = open(name, O_RDONLY | O_CLOEXEC);
+        wal.fd = fd;
+        if (fd < 0 || fstat(fd, &st) < 0 || !read_header(&wal))
+                return true;
+        off_t rest = (st.st_size - WAL_HEADER) % (off_t)(FRAME_HEADER + wal.page_size);
+        return (rest != 0 && rest != FRAME_HEADER) || lost_commits(&wal, st.st_size) > 1;
+}
+
+static int ask(sqlite3 *db, const char *sql, bool (*is_good)(sqlite3_stmt *row))
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+        if (result == SQLITE_OK)
+                result = sqlite3_step(statement);
+        int r = result == SQLITE_ROW && !is_good(statement) ? -EUCLEAN : ledger_errno(result);
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return r;
+}
+
+static bool is_zero(sqlite3_stmt *row)
+{
+        return sqlite3_column_int64(row, 0) == 0;
+}
+
+static bool is_ok(sqlite3_stmt *row)
+{
+        const char *text = (const char *)sqlite3_column_text(row, 0);
+        return text && strcmp(text, "ok") == 0;
+}
+
+int ledger_verify(const char *path, sqlite3 *db, bool *ret_suspect)
+{
+        struct stat st;
+        /* 'running' is written at each start and reaches the ledger's own file
+         * at once; an orderly stop takes it back. */
+        int running = ask(db, "SELECT count(*) FROM meta WHERE key = 'running'", is_zero);
+        bool suspect = running == -EUCLEAN && ledger_wal_has_lost(path);
+        int r = running == -EUCLEAN ? 0 : running;
+        if (r == 0)
+                r = ask(db,
+                        "SELECT count(*) FROM message WHERE delivery <> 3"
+                        " AND seal IS NOT seal(seq, name_ms, node, delivery, size, inbox, digest)",
+                        is_zero);
+        bool small = stat(path, &st) == 0 && (uint64_t)st.st_size <= SMALL_LEDGER;
+        if (r == 0 && (small || suspect))
+                r = ask(db, "PRAGMA integrity_check(1)", is_ok);
+        if (r == 0)
+                *ret_suspect = suspect;
+        return r;
+}

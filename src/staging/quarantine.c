@@ -1,0 +1,39 @@
+#include "fsp/quarantine.h"
+
+#include "fsp/fsutil.h"
+#include "fsp/log.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static int write_from_ledger(const struct quarantine *quarantine, const struct query_pending *row,
+                             const char *file)
+{
+        char temporary[NAME_SIZE];
+        AUTO_FREE unsigned char *body = NULL;
+        size_t size;
+        int r = query_body(quarantine->query, row->name.seq, &body, &size);
+        if (r < 0)
+                return r;
+        return fsutil_write_whole(quarantine->corrupt_fd,
+                                  name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary), file, body,
+                                  size);
+}
+
+int quarantine_message(const struct quarantine *quarantine, const struct query_pending *row,
+                       const char *reason)
+{
+        char file[NAME_SIZE];
+        (void)name_format_file(&row->name, NAME_SUFFIX, file);
+        int r = ledger_mark_quarantined(quarantine->ledger, row->name.seq, reason);
+        if (r < 0)
+                return r;
+        log_mgr(LOG_ERROR, "%s is quarantined: %s", file, reason);
+        int moved = renameat(quarantine->staging_fd, file, quarantine->corrupt_fd, file) < 0 ? -errno : 0;
+        if (moved == -ENOENT)
+                moved = write_from_ledger(quarantine, row, file);
+        if (moved < 0)
+                log_mgr(LOG_ERROR, "%s cannot be put into the folder " QUARANTINE_FOLDER ": %s", file,
+                        strerror(-moved));
+        return 0;
+}
