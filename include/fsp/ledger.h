@@ -1,12 +1,7 @@
 /* ledger: the memory.  A message is a row; a 200 is a committed row.
  *
  * Owns      the SQLite file, the one connection that writes it, the writer
- *           thread, and the state machine of delivery:
- *
- *             received → staged → copied → forwarded
- *                 └────────┴────────┴────→ quarantined
- *
- *           forwards only; ledger_requeue alone goes back, by order of a person.
+ *           thread, and the way in.  The ways on are in delivery.h.
  * Threads   every function may be called from any thread.  Those that change
  *           something are carried out by the writer, many callers in one
  *           transaction; ledger_submit returns at once, the others wait for
@@ -23,18 +18,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-
-enum delivery {
-        DELIVERY_RECEIVED,
-        DELIVERY_STAGED,
-        DELIVERY_COPIED,
-        DELIVERY_FORWARDED,
-        DELIVERY_QUARANTINED
-};
-#define DELIVERY_COUNT 5
-const char *delivery_name(enum delivery delivery);
-/* -EINVAL when no delivery has that name. */
-int delivery_parse(const char *name, enum delivery *ret_delivery);
 
 #define LEDGER_DIGEST_SIZE 16
 /* BLAKE2b of the message's bytes: tells duplicates and damage. */
@@ -76,34 +59,10 @@ struct ledger_intake {
         unsigned char digest[LEDGER_DIGEST_SIZE];
         unsigned char *packed;
         size_t packed_size, packed_room;
-        uint64_t held_bytes;
 };
 int ledger_intake_prepare(struct ledger_intake *intake); /* -ENOMEM */
 void ledger_submit(struct ledger *ledger, struct ledger_intake *intake);
 void ledger_intake_free(struct ledger_intake *intake); /* its buffer, not itself */
-
-/* The transitions.  Each names rows by seq; a row that is not in the state
- * the transition starts from is left alone. */
-int ledger_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count);
-/* Also charges count files to the throttle (shipment) and returns its number. */
-int ledger_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t inbox,
-                       int64_t *ret_shipment);
-/* shipment: from ledger_mark_copied; 0: they had arrived before;
- * LEDGER_NEW_SHIPMENT: they arrive only now, which is charged anew. */
-#define LEDGER_NEW_SHIPMENT (-1)
-int ledger_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment);
-int ledger_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason);
-/* Quarantined or forwarded back to received (from its kept body).  -ENOENT
- * unknown, -EALREADY still on its way, -ENODATA the body is gone. */
-int ledger_requeue(struct ledger *ledger, int64_t seq);
-
-/* The number of the inbox with this identity; a new one is remembered. */
-int ledger_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox);
-
-/* A message found as a staged file without a row: staged again, or, with a
- * reason, quarantined. */
-int ledger_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
-                  const char *quarantine_reason);
 
 /* Somebody has read a row that is not what was written: no more is taken or
  * changed (fault -EUCLEAN); the next start sets the ledger aside. */
@@ -119,11 +78,9 @@ struct ledger_totals {
         int fault;                                      /* -errno of the last fault while not online */
 };
 struct ledger_totals ledger_totals(struct ledger *ledger);
-int64_t
-ledger_oldest_ms(struct ledger *ledger); /* receipt of the oldest one not forwarded; CLOCK_UNKNOWN: none */
+/* Receipt of the oldest one not forwarded; CLOCK_UNKNOWN: none. */
+int64_t ledger_oldest_ms(struct ledger *ledger);
 uint64_t ledger_commits(struct ledger *ledger); /* transactions since the start */
-const char *ledger_path(struct ledger *ledger);
-unsigned ledger_node(struct ledger *ledger);
 
 /* Rings after a commit that received messages: the stager's bell. */
 void ledger_on_received(struct ledger *ledger, void (*ring)(void *arg), void *arg);

@@ -7,7 +7,6 @@
 #ifndef FSP_QUARANTINE_H
 #define FSP_QUARANTINE_H
 
-#include "fsp/ledger.h"
 #include "fsp/query.h"
 
 #define QUARANTINE_FOLDER "corrupt" /* in staging.directory */

@@ -7,7 +7,7 @@
 #ifndef FSP_QUERY_H
 #define FSP_QUERY_H
 
-#include "fsp/ledger.h"
+#include "fsp/delivery.h"
 
 struct query;
 

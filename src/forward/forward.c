@@ -140,7 +140,7 @@ static void remove_staged(struct pass *pass, const struct query_pending *rows, s
 static int publish_batch(struct pass *pass, struct batch *batch)
 {
         int64_t shipment;
-        int r = ledger_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id, &shipment);
+        int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id, &shipment);
         if (r < 0)
                 return r;
         throttle_charge(pass->throttle, batch->ready, clock_monotonic_ms());
@@ -156,7 +156,7 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         if (settled < 0)
                 return settled; /* the next run finds what has become of them */
         int marked =
-                published > 0 ? ledger_mark_forwarded(pass->ledger, batch->seqs, published, shipment) : 0;
+                published > 0 ? delivery_mark_forwarded(pass->ledger, batch->seqs, published, shipment) : 0;
         if (marked < 0)
                 return marked;
         remove_staged(pass, batch->rows, published);

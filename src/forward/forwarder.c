@@ -47,7 +47,7 @@ static int open_place(struct pass *pass, const char *place)
 {
         int r = inbox_open_folder(place, pass->config->forwarder.require_mount, &pass->inbox);
         if (r == 0)
-                r = ledger_inbox(pass->ledger, pass->inbox->identity, place, &pass->inbox_id);
+                r = delivery_inbox(pass->ledger, pass->inbox->identity, place, &pass->inbox_id);
         pass->place = place;
         return r;
 }

@@ -107,11 +107,11 @@ static int commit_batch(struct recovery *recovery)
         int r = recovery->inbox && recovery->published_count ? recovery->inbox->kind->settle(recovery->inbox)
                                                              : 0;
         if (r == 0 && recovery->arrived_count)
-                r = ledger_mark_forwarded(pass->ledger, recovery->arrived, recovery->arrived_count, 0);
+                r = delivery_mark_forwarded(pass->ledger, recovery->arrived, recovery->arrived_count, 0);
         if (r == 0 && recovery->published_count) {
                 throttle_charge(pass->throttle, recovery->published_count, clock_monotonic_ms());
-                r = ledger_mark_forwarded(pass->ledger, recovery->published, recovery->published_count,
-                                          LEDGER_NEW_SHIPMENT);
+                r = delivery_mark_forwarded(pass->ledger, recovery->published, recovery->published_count,
+                                            DELIVERY_NEW_SHIPMENT);
         }
         if (r < 0)
                 return r;

@@ -290,8 +290,8 @@ static int run_import(struct ledger *ledger, struct ledger_job *job)
         return 0;
 }
 
-int ledger_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
-                  const char *quarantine_reason)
+int delivery_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
+                    const char *quarantine_reason)
 {
         struct import import = {
                 .job.run = run_import, .name = name, .report = report, .reason = quarantine_reason

@@ -2,7 +2,7 @@
 #ifndef LEDGER_PRIVATE_H
 #define LEDGER_PRIVATE_H
 
-#include "fsp/ledger.h"
+#include "fsp/delivery.h"
 
 #include <pthread.h>
 #include <sqlite3.h>

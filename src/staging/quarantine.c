@@ -25,7 +25,7 @@ int quarantine_message(const struct quarantine *quarantine, const struct query_p
 {
         char file[NAME_SIZE];
         (void)name_format_file(&row->name, NAME_SUFFIX, file);
-        int r = ledger_mark_quarantined(quarantine->ledger, row->name.seq, reason);
+        int r = delivery_mark_quarantined(quarantine->ledger, row->name.seq, reason);
         if (r < 0)
                 return r;
         log_mgr(LOG_ERROR, "%s is quarantined: %s", file, reason);

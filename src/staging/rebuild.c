@@ -94,7 +94,7 @@ static int import_file(struct sweep *sweep, int place_fd, const char *file, cons
                 sweep->report.state_count = 0;
         sweep->report.bytes = data;
         sweep->report.size = size;
-        r = ledger_import(sweep->ledger, name, &sweep->report, reason);
+        r = delivery_import(sweep->ledger, name, &sweep->report, reason);
         if (r == 0 && reason && place_fd != sweep->corrupt_fd)
                 r = move_to_corrupt(sweep, file);
         if (r == 0 && reason)

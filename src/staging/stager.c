@@ -77,7 +77,7 @@ static int stage_batch(struct stager *stager)
         if (r == 0 && staged > 0 && syncfs(stager->folder_fd) < 0)
                 r = -errno;
         if (r == 0 && staged > 0)
-                r = ledger_mark_staged(stager->ledger, seqs, staged);
+                r = delivery_mark_staged(stager->ledger, seqs, staged);
         return r < 0 ? r : (int)count;
 }
 

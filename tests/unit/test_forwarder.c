@@ -52,7 +52,7 @@ static struct message_name staged(const char *text)
         struct message_name name;
         assert_int_equal(store_receive(text, &name), VERDICT_ACCEPTED);
         store_write(in_folder("staging", &name, ".SMX"), text, strlen(text));
-        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
         return name;
 }
 
@@ -63,9 +63,9 @@ static struct message_name copied(const char *text)
         struct inbox *inbox = NULL;
         int64_t id, shipment;
         assert_int_equal(inbox_open_folder(store_path("inbox"), false, &inbox), 0);
-        assert_int_equal(ledger_inbox(store.ledger, inbox->identity, store_path("inbox"), &id), 0);
+        assert_int_equal(delivery_inbox(store.ledger, inbox->identity, store_path("inbox"), &id), 0);
         inbox->kind->close(inbox);
-        assert_int_equal(ledger_mark_copied(store.ledger, &name.seq, 1, id, &shipment), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, id, &shipment), 0);
         return name;
 }
 
@@ -187,7 +187,7 @@ static void rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person(void **stat
         store.config->forwarder.inbox = strdup(store_path("new"));
         (void)run();
         assert_int_equal(ledger_totals(store.ledger).quarantined, 1);
-        assert_int_equal(ledger_requeue(store.ledger, one.seq), 0);
+        assert_int_equal(delivery_requeue(store.ledger, one.seq), 0);
 }
 
 static void a_damaged_file_is_quarantined_and_the_others_go_on(void **state)

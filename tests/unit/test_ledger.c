@@ -53,18 +53,18 @@ static void a_message_goes_from_state_to_state_and_only_forwards(void **state)
         int64_t inbox, shipment = 0;
         store_open();
         assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
-        assert_int_equal(ledger_inbox(store.ledger, "folder A", "/a", &inbox), 0);
+        assert_int_equal(delivery_inbox(store.ledger, "folder A", "/a", &inbox), 0);
         /* not its turn yet: left alone */
-        assert_int_equal(ledger_mark_forwarded(store.ledger, &name.seq, 1, 0), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &name.seq, 1, 0), 0);
         assert_int_equal(totals().received, 1);
-        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
         assert_int_equal(totals().staged, 1);
-        assert_int_equal(ledger_mark_copied(store.ledger, &name.seq, 1, inbox, &shipment), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, inbox, &shipment), 0);
         assert_true(shipment > 0);
         assert_int_equal(totals().copied, 1);
-        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
         assert_int_equal(totals().copied, 1);
-        assert_int_equal(ledger_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
         assert_int_equal(totals().copied + totals().staged + totals().received, 0);
         assert_int_equal(totals().bytes, 0);
         store_reopen();
@@ -77,14 +77,14 @@ static void a_quarantined_message_can_be_requeued(void **state)
         struct message_name name;
         store_open();
         assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
-        assert_int_equal(ledger_requeue(store.ledger, name.seq), -EALREADY);
-        assert_int_equal(ledger_requeue(store.ledger, name.seq + 1), -ENOENT);
-        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
-        assert_int_equal(ledger_mark_quarantined(store.ledger, name.seq, "for a test"), 0);
+        assert_int_equal(delivery_requeue(store.ledger, name.seq), -EALREADY);
+        assert_int_equal(delivery_requeue(store.ledger, name.seq + 1), -ENOENT);
+        assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(delivery_mark_quarantined(store.ledger, name.seq, "for a test"), 0);
         assert_int_equal(totals().quarantined, 1);
         assert_int_equal(totals().staged, 0);
         assert_int_equal(totals().bytes, 5);
-        assert_int_equal(ledger_requeue(store.ledger, name.seq), 0);
+        assert_int_equal(delivery_requeue(store.ledger, name.seq), 0);
         assert_int_equal(totals().received, 1);
         assert_int_equal(totals().quarantined, 0);
         assert_int_equal(totals().bytes, 5);
@@ -99,10 +99,10 @@ static void a_forwarded_body_is_dropped_when_nothing_is_archived(void **state)
         store.config = store_config("[ledger]\narchive_size=0\n");
         store_open();
         assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
-        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
-        assert_int_equal(ledger_mark_copied(store.ledger, &name.seq, 1, 1, &shipment), 0);
-        assert_int_equal(ledger_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
-        assert_int_equal(ledger_requeue(store.ledger, name.seq), -ENODATA);
+        assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, 1, &shipment), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
+        assert_int_equal(delivery_requeue(store.ledger, name.seq), -ENODATA);
 }
 
 static void names_never_go_backwards_and_seq_never_repeats(void **state)
@@ -113,7 +113,7 @@ static void names_never_go_backwards_and_seq_never_repeats(void **state)
         struct message_name name;
         store_open();
         /* as if the wall clock had gone back a day since */
-        assert_int_equal(ledger_import(store.ledger, &import, &report, NULL), 0);
+        assert_int_equal(delivery_import(store.ledger, &import, &report, NULL), 0);
         assert_int_equal(store_receive("a", &name), VERDICT_ACCEPTED);
         assert_true(name.time_ms >= import.time_ms);
         assert_int_equal(name.seq, 42);
@@ -131,8 +131,8 @@ static void two_files_with_one_sequence_are_both_taken_up(void **state)
         struct report report = { .bytes = (const unsigned char *)"x", .size = 1 };
         struct query_pending rows[2];
         store_open();
-        assert_int_equal(ledger_import(store.ledger, &one, &report, NULL), 0);
-        assert_int_equal(ledger_import(store.ledger, &two, &report, NULL), 0);
+        assert_int_equal(delivery_import(store.ledger, &one, &report, NULL), 0);
+        assert_int_equal(delivery_import(store.ledger, &two, &report, NULL), 0);
         assert_int_equal(store_pending(DELIVERY_STAGED, rows, 2), 2);
         char text[NAME_SIZE];
         assert_string_equal(name_format_id(&rows[1].name, text), "19700101T000002000Z-0002-00000009");
@@ -143,9 +143,9 @@ static void one_inbox_has_one_number(void **state)
         (void)state;
         int64_t a, b, again;
         store_open();
-        assert_int_equal(ledger_inbox(store.ledger, "folder A", "/a", &a), 0);
-        assert_int_equal(ledger_inbox(store.ledger, "folder B", "/a", &b), 0);
-        assert_int_equal(ledger_inbox(store.ledger, "folder A", "/a", &again), 0);
+        assert_int_equal(delivery_inbox(store.ledger, "folder A", "/a", &a), 0);
+        assert_int_equal(delivery_inbox(store.ledger, "folder B", "/a", &b), 0);
+        assert_int_equal(delivery_inbox(store.ledger, "folder A", "/a", &again), 0);
         assert_int_equal(a, again);
         assert_true(a != b);
 }
@@ -158,9 +158,9 @@ static void the_oldest_is_that_which_is_still_on_its_way(void **state)
         assert_true(ledger_oldest_ms(store.ledger) == CLOCK_UNKNOWN);
         assert_int_equal(store_receive("a", &first), VERDICT_ACCEPTED);
         assert_int_equal(store_receive("b", &second), VERDICT_ACCEPTED);
-        assert_int_equal(ledger_mark_staged(store.ledger, &second.seq, 1), 0);
+        assert_int_equal(delivery_mark_staged(store.ledger, &second.seq, 1), 0);
         assert_true(ledger_oldest_ms(store.ledger) <= second.time_ms);
-        assert_int_equal(ledger_mark_quarantined(store.ledger, first.seq, "for a test"), 0);
+        assert_int_equal(delivery_mark_quarantined(store.ledger, first.seq, "for a test"), 0);
         assert_int_equal(ledger_oldest_ms(store.ledger), second.time_ms);
 }
 

@@ -34,10 +34,10 @@ static void what_the_ledger_holds_counts_until_it_is_forwarded(void **state)
         assert_int_equal(store_receive("hello", &name), VERDICT_ACCEPTED);
         assert_int_equal(quota_admit(quota, 1), VERDICT_STORE_FULL);
         assert_true(quota_look(quota).fullness >= 1.0);
-        assert_int_equal(ledger_mark_staged(store.ledger, &name.seq, 1), 0);
+        assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
         assert_int_equal(quota_admit(quota, 1), VERDICT_STORE_FULL);
-        assert_int_equal(ledger_mark_copied(store.ledger, &name.seq, 1, 1, &shipment), 0);
-        assert_int_equal(ledger_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, 1, &shipment), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
         assert_int_equal(quota_admit(quota, 1), VERDICT_ACCEPTED);
         quota_free(quota);
 }

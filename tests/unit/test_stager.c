@@ -120,9 +120,9 @@ static void leftovers_are_swept_and_strangers_left_alone(void **state)
         int64_t shipment;
         store_open();
         assert_int_equal(store_receive("one", &one), VERDICT_ACCEPTED);
-        assert_int_equal(ledger_mark_staged(store.ledger, &one.seq, 1), 0);
-        assert_int_equal(ledger_mark_copied(store.ledger, &one.seq, 1, 1, &shipment), 0);
-        assert_int_equal(ledger_mark_forwarded(store.ledger, &one.seq, 1, shipment), 0);
+        assert_int_equal(delivery_mark_staged(store.ledger, &one.seq, 1), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, &one.seq, 1, 1, &shipment), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &one.seq, 1, shipment), 0);
         store_write(in_folder("staging", &one, ".SMX"), "one", 3);
         store_write(in_folder("staging", &stray, ".tmp"), "half", 4);
         store_write("staging/README", "somebody's", 10);

@@ -1,4 +1,4 @@
-/* The state machine: each way a message can go, as a job of the writer. */
+/* Each way a message can go, as a job of the writer. */
 #include "ledger_private.h"
 
 #include "fsp/clock.h"
@@ -80,7 +80,7 @@ static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq,
  * the throttle forget; when all have appeared, the time is set to then. */
 static int charge_throttle(struct ledger *ledger, struct mark *mark, int64_t now_ms)
 {
-        bool begins = mark->statement == STATEMENT_MARK_COPIED || mark->shipment == LEDGER_NEW_SHIPMENT;
+        bool begins = mark->statement == STATEMENT_MARK_COPIED || mark->shipment == DELIVERY_NEW_SHIPMENT;
         bool ends = mark->statement == STATEMENT_MARK_FORWARDED && mark->shipment > 0;
         if (!begins && !ends)
                 return 0;
@@ -106,7 +106,7 @@ static int run_mark(struct ledger *ledger, struct ledger_job *job)
         return r == 0 ? charge_throttle(ledger, mark, now_ms) : r;
 }
 
-int ledger_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count)
+int delivery_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count)
 {
         struct mark mark = {
                 .job.run = run_mark, .statement = STATEMENT_MARK_STAGED, .seqs = seqs, .count = count
@@ -114,8 +114,8 @@ int ledger_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count)
         return ledger_call(ledger, &mark.job);
 }
 
-int ledger_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t inbox,
-                       int64_t *ret_shipment)
+int delivery_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t inbox,
+                         int64_t *ret_shipment)
 {
         struct mark mark = { .job.run = run_mark,
                              .statement = STATEMENT_MARK_COPIED,
@@ -128,7 +128,7 @@ int ledger_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count,
         return r;
 }
 
-int ledger_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment)
+int delivery_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment)
 {
         struct mark mark = { .job.run = run_mark,
                              .statement = STATEMENT_MARK_FORWARDED,
@@ -138,7 +138,7 @@ int ledger_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t cou
         return ledger_call(ledger, &mark.job);
 }
 
-int ledger_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason)
+int delivery_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason)
 {
         struct mark mark = { .job.run = run_mark,
                              .statement = STATEMENT_MARK_QUARANTINED,
@@ -180,7 +180,7 @@ static int run_requeue(struct ledger *ledger, struct ledger_job *job)
         return ledger_run(ledger, statement);
 }
 
-int ledger_requeue(struct ledger *ledger, int64_t seq)
+int delivery_requeue(struct ledger *ledger, int64_t seq)
 {
         struct requeue requeue = { .job.run = run_requeue, .seq = seq };
         int r = ledger_call(ledger, &requeue.job);
@@ -213,7 +213,7 @@ static int run_inbox(struct ledger *ledger, struct ledger_job *job)
         return r;
 }
 
-int ledger_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox)
+int delivery_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox)
 {
         struct inbox_look look = { .job.run = run_inbox, .identity = identity, .place = place };
         int r = ledger_call(ledger, &look.job);
@@ -267,14 +267,4 @@ struct ledger_totals ledger_totals(struct ledger *ledger)
 uint64_t ledger_commits(struct ledger *ledger)
 {
         return ledger->commits;
-}
-
-const char *ledger_path(struct ledger *ledger)
-{
-        return ledger->path;
-}
-
-unsigned ledger_node(struct ledger *ledger)
-{
-        return ledger->node;
 }
