@@ -95,6 +95,7 @@ static void *capture_thread(void *arg)
         struct capture *capture = arg;
         struct capture_record *record;
         unsigned dropped;
+        (void)pthread_setname_np(pthread_self(), "fspd-capture"); /* only a name */
         while ((record = take(capture, &dropped))) {
                 int r = write_record(capture, record);
                 if (r < 0)

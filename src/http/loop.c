@@ -122,6 +122,7 @@ void *listener_loop(void *arg)
 {
         struct listener *listener = arg;
         struct epoll_event events[EVENTS];
+        (void)pthread_setname_np(pthread_self(), "fspd-listener"); /* only a name */
         take_config(listener);
         change_capture(listener, NULL);
         start_accepting(listener);

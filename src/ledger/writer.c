@@ -212,6 +212,7 @@ static void *writer(void *arg)
 {
         struct ledger *ledger = arg;
         bool end = false;
+        (void)pthread_setname_np(pthread_self(), "fspd-writer"); /* only a name */
         while (!end) {
                 struct ledger_job *batch = next_batch(ledger, &end);
                 if (batch)

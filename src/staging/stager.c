@@ -133,6 +133,7 @@ static bool look(struct stager *stager, uint64_t *ret_wanted)
 static void *stager_thread(void *arg)
 {
         struct stager *stager = arg;
+        (void)pthread_setname_np(pthread_self(), "fspd-stager"); /* only a name */
         do {
                 uint64_t wanted;
                 int r = 1;
