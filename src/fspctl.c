@@ -15,14 +15,19 @@ enum command_bit {
         SHOW = 1 << 3,
         SEND = 1 << 4,
         SETUP = 1 << 5,
+        REQUEUE = 1 << 6,
+        RESEND = 1 << 7,
+        DRAIN = 1 << 8,
 };
+
+#define SOME SIZE_MAX
 
 struct command {
         const char *name;
         enum command_bit bit;
         cmd_run_fn *run;
         bool needs_config;
-        size_t operands;
+        size_t operands; /* SOME: one or more */
         const char *synopsis, *summary, *help;
 };
 
@@ -48,6 +53,12 @@ static const struct command commands[] = {
           "  --param P            a parameter of the state; may come again\n"
           "  --file F             the bytes of F as they are, instead of all that\n"
           "  --json               status, reason, seconds\n" },
+        { "requeue", REQUEUE, cmd_requeue, true, SOME, "ID...",
+          "send a quarantined or a forwarded message again", NULL },
+        { "resend", RESEND, cmd_resend, true, 0, "--since T",
+          "send all forwarded messages received since T again", NULL },
+        { "drain", DRAIN, cmd_drain, true, 0, "", "refuse new messages, forward all, exit 0 when empty",
+          NULL },
         { "setup", SETUP, cmd_setup, false, 0, "", "check the prerequisites, make our folders", NULL },
 };
 #define COMMAND_COUNT (sizeof(commands) / sizeof(commands[0]))
@@ -64,7 +75,7 @@ static const struct choice choices[] = {
         { "json", STATUS | MESSAGES | SHOW | SEND, false, PLACE(json) },
         { "csv", STATUS | MESSAGES | SHOW, false, PLACE(csv) },
         { "raw", SHOW, false, PLACE(raw) },
-        { "since", MESSAGES, true, PLACE(since) },
+        { "since", MESSAGES | RESEND, true, PLACE(since) },
         { "until", MESSAGES, true, PLACE(until) },
         { "client", MESSAGES, true, PLACE(client) },
         { "topic", MESSAGES | SEND, true, PLACE(topic) },
@@ -189,7 +200,9 @@ static int check_line(const struct line *line, const struct command *command)
         for (i = 0; i < CHOICE_COUNT; i++)
                 if (line->given[i] && !(choices[i].commands & command->bit))
                         return refuse_usage("%s has no option --%s", command->name, choices[i].name);
-        if (arguments->operand_count != command->operands)
+        bool fits = command->operands == SOME ? arguments->operand_count > 0
+                                              : arguments->operand_count == command->operands;
+        if (!fits)
                 return refuse_usage("usage: fspctl %s %s", command->name, command->synopsis);
         if (arguments->json + arguments->csv + arguments->raw > 1)
                 return refuse_usage("only one of --json, --csv and --raw");

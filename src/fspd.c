@@ -162,7 +162,8 @@ static int start_threads(struct daemon *daemon)
                                        .quota = daemon->quota,
                                        .listener = daemon->listener,
                                        .forwarder = daemon->forwarder,
-                                       .site_code = daemon->config->site.code };
+                                       .site_code = daemon->config->site.code,
+                                       .staging_directory = daemon->config->staging.directory };
         r = make_parent(daemon->config->admin.socket);
         if (r == 0)
                 r = control_start(daemon->config, &parts, &daemon->control);

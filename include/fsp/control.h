@@ -6,6 +6,9 @@
  *   {"order":"status"}   the object of `fspctl status --json`
  *   {"order":"forward"}  {"tried":Y,"copied":X,"fault":null or text}, when the
  *                        run is over; {"timeout":true} after 60 s
+ *   {"order":"requeue","ids":[...]}, {"order":"resend","since":"RFC 3339"}
+ *                        {"requeued":N,"refused":[{"id":...,"why":...}]}
+ *   {"order":"drain"}    new messages are refused from here on
  * A refused order answers {"error":"text"}.  Who may open the socket file
  * (mode 0660) may order.
  *
@@ -32,6 +35,7 @@ struct control_parts {
         struct listener *listener;
         struct forwarder *forwarder;
         const char *site_code;
+        const char *staging_directory;
 };
 struct control;
 /* -EADDRINUSE when another fspd answers on the socket; a dead one's file is replaced. */

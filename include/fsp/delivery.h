@@ -45,6 +45,9 @@ int delivery_mark_quarantined(struct ledger *ledger, int64_t seq, const char *re
 /* Quarantined or forwarded back to received (from its kept body).  -ENOENT
  * unknown, -EALREADY still on its way, -ENODATA the body is gone. */
 int delivery_requeue(struct ledger *ledger, int64_t seq);
+/* The same for all that were received since then, are forwarded, and have
+ * their bytes kept; in steps, so that others are not held up. */
+int delivery_requeue_since(struct ledger *ledger, int64_t since_ms, uint64_t *ret_count);
 
 /* The number of the inbox with this identity; a new one is remembered. */
 int delivery_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox);

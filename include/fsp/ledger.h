@@ -82,6 +82,8 @@ struct ledger_totals ledger_totals(struct ledger *ledger);
 int64_t ledger_oldest_ms(struct ledger *ledger);
 uint64_t ledger_commits(struct ledger *ledger); /* transactions since the start */
 
+const char *ledger_path(struct ledger *ledger);
+
 /* Rings after a commit that received messages: the stager's bell. */
 void ledger_on_received(struct ledger *ledger, void (*ring)(void *arg), void *arg);
 

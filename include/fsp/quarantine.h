@@ -23,4 +23,7 @@ struct quarantine {
 int quarantine_message(const struct quarantine *quarantine, const struct query_pending *row,
                        const char *reason);
 
+/* After delivery_requeue: removes the file in corrupt/, which is of no more use. */
+void quarantine_forget(const char *staging_directory, const struct message_name *name);
+
 #endif

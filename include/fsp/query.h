@@ -15,6 +15,11 @@ struct query;
 int query_open(const char *path, struct query **ret_query);
 void query_close(struct query *query);
 
+/* Between the two, all reads see one state of the ledger and share the cost of
+ * taking it.  For short work only: it holds up checkpoints. */
+int query_begin(struct query *query);
+void query_end(struct query *query);
+
 /* What stager, forwarder and recovery go by. */
 struct query_pending {
         struct message_name name; /* .seq is the row */

@@ -32,6 +32,7 @@ struct cmd_arguments {
 /* config is NULL for a command that needs none. */
 typedef int cmd_run_fn(const struct cmd_arguments *arguments, const struct config *config);
 cmd_run_fn cmd_status, cmd_forward, cmd_messages, cmd_show, cmd_send, cmd_setup;
+cmd_run_fn cmd_requeue, cmd_resend, cmd_drain;
 
 /* "fspctl: ..." on standard error. */
 void cmd_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -48,5 +49,7 @@ void cmd_print(FILE *out, const char *text);
 /* Sends an order to the daemon and waits for the answer, at most timeout_ms.
  * Complains itself: CMD_DONE, CMD_WRONG or CMD_NOT_RUNNING. */
 int cmd_ask(const struct config *config, const char *order, int64_t timeout_ms, json_t **ret_answer);
+/* The same for an order with more to it; order is taken over (NULL: out of memory). */
+int cmd_ask_object(const struct config *config, json_t *order, int64_t timeout_ms, json_t **ret_answer);
 
 #endif

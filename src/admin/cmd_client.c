@@ -28,19 +28,17 @@ static int wait_for(int fd, short events, int64_t deadline_ms)
         }
 }
 
-static int send_order(int fd, const char *order, int64_t deadline_ms)
+static int send_order(int fd, const char *line, size_t length, int64_t deadline_ms)
 {
-        char line[128];
-        int length = snprintf(line, sizeof(line), "{\"order\":\"%s\"}\n", order);
         size_t sent = 0;
 
-        while (sent < (size_t)length) {
+        while (sent < length) {
                 int r = wait_for(fd, POLLOUT, deadline_ms);
                 ssize_t n;
 
                 if (r < 0)
                         return r;
-                n = send(fd, line + sent, (size_t)length - sent, MSG_NOSIGNAL);
+                n = send(fd, line + sent, length - sent, MSG_NOSIGNAL);
                 if (n < 0 && errno != EAGAIN && errno != EINTR)
                         return -errno;
                 sent += n > 0 ? (size_t)n : 0;
@@ -73,7 +71,7 @@ static int receive_answer(int fd, FILE *text, int64_t deadline_ms)
         }
 }
 
-static int exchange(int fd, const char *order, int64_t timeout_ms, json_t **ret_answer)
+static int exchange(int fd, const char *line, int64_t timeout_ms, json_t **ret_answer)
 {
         int64_t deadline_ms = clock_monotonic_ms() + timeout_ms;
         char *text AUTO_FREE = NULL;
@@ -84,7 +82,9 @@ static int exchange(int fd, const char *order, int64_t timeout_ms, json_t **ret_
 
         if (!out)
                 return -ENOMEM;
-        r = send_order(fd, order, deadline_ms);
+        r = send_order(fd, line, strlen(line), deadline_ms);
+        if (r == 0)
+                r = send_order(fd, "\n", 1, deadline_ms);
         if (r == 0)
                 r = receive_answer(fd, out, deadline_ms);
         if (fclose(out) == EOF && r == 0)
@@ -129,14 +129,21 @@ static int complain(const char *path, int fault)
 
 int cmd_ask(const struct config *config, const char *order, int64_t timeout_ms, json_t **ret_answer)
 {
+        return cmd_ask_object(config, json_pack("{s:s}", "order", order), timeout_ms, ret_answer);
+}
+
+int cmd_ask_object(const struct config *config, json_t *order, int64_t timeout_ms, json_t **ret_answer)
+{
+        char *line AUTO_FREE = order ? json_dumps(order, JSON_COMPACT) : NULL;
         const char *path = config->admin.socket;
         int fd AUTO_CLOSE = -1;
         json_t *answer = NULL;
         const char *refusal;
-        int r = control_socket_connect(path, &fd);
+        int r = line ? control_socket_connect(path, &fd) : -ENOMEM;
 
+        json_decref(order);
         if (r == 0)
-                r = exchange(fd, order, timeout_ms, &answer);
+                r = exchange(fd, line, timeout_ms, &answer);
         if (r < 0)
                 return complain(path, r);
         refusal = json_string_value(json_object_get(answer, "error"));

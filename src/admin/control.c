@@ -3,6 +3,7 @@
 #include "admin/control_connection.h"
 #include "admin/control_socket.h"
 #include "admin/order.h"
+#include "admin/requeue.h"
 #include "admin/status.h"
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
@@ -44,14 +45,14 @@ static void answer(struct control_connection *connection, json_t *object)
 static void obey(struct control *control, struct control_connection *connection)
 {
         struct status_facts facts;
-        enum order order;
+        struct order_request request;
         const char *why;
 
-        if (order_parse(connection->request, connection->request_size, &order, &why) < 0) {
+        if (order_parse(connection->request, connection->request_size, &request, &why) < 0) {
                 answer(connection, order_refusal(why));
                 return;
         }
-        switch (order) {
+        switch (request.order) {
         case ORDER_STATUS:
                 status_gather(&control->parts, control->started_ms, &facts);
                 answer(connection, status_object(&facts));
@@ -61,7 +62,20 @@ static void obey(struct control *control, struct control_connection *connection)
                 connection->phase = CONNECTION_WAITING;
                 connection->deadline_ms = clock_monotonic_ms() + CONTROL_FORWARD_TIMEOUT_MS;
                 break;
+        case ORDER_REQUEUE:
+                answer(connection, requeue_ids(&control->parts, request.ids));
+                break;
+        case ORDER_RESEND:
+                answer(connection, requeue_since(&control->parts, request.since_ms));
+                break;
+        case ORDER_DRAIN:
+                quota_close(control->parts.quota);
+                log_mgr(LOG_INFO, "Draining: new messages are refused from here on, until a restart");
+                (void)forwarder_ring(control->parts.forwarder); /* fspctl looks at the status */
+                answer(connection, order_requeued(0, json_array()));
+                break;
         }
+        order_request_free(&request);
 }
 
 static void read_order(struct control *control, struct control_connection *connection)

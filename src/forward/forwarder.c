@@ -191,7 +191,7 @@ static void *forwarder_thread(void *arg)
 {
         struct forwarder *forwarder = arg;
         (void)pthread_setname_np(pthread_self(), "fspd-forwarder"); /* only a name */
-        (void)pthread_mutex_lock(&forwarder->lock); /* as above */
+        (void)pthread_mutex_lock(&forwarder->lock);                 /* as above */
         while (!forwarder->stop) {
                 struct timespec until = { forwarder->due_ms / 1000, forwarder->due_ms % 1000 * 1000000 };
                 if (forwarder->rung || clock_monotonic_ms() >= forwarder->due_ms)

@@ -187,6 +187,53 @@ int delivery_requeue(struct ledger *ledger, int64_t seq)
         return r < 0 ? r : requeue.outcome;
 }
 
+#define SINCE_STEP 500
+
+struct requeue_since {
+        struct ledger_job job;
+        int64_t since_ms, after_seq;
+        size_t count; /* of this step */
+        int64_t seqs[SINCE_STEP];
+};
+
+static int run_requeue_since(struct ledger *ledger, struct ledger_job *job)
+{
+        struct requeue_since *step = (struct requeue_since *)job;
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_REQUEUE_SINCE);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, step->after_seq); /* as above */
+        (void)sqlite3_bind_int64(statement, 2, step->since_ms);
+        (void)sqlite3_bind_int(statement, 3, SINCE_STEP);
+        int result;
+        step->count = 0;
+        while ((result = sqlite3_step(statement)) == SQLITE_ROW)
+                step->seqs[step->count++] = sqlite3_column_int64(statement, 0);
+        (void)sqlite3_reset(statement); /* repeats the result of step */
+        int r = ledger_errno(result);
+        for (size_t i = 0; r == 0 && i < step->count; i++) {
+                struct requeue requeue = { .seq = step->seqs[i] };
+                r = run_requeue(ledger, &requeue.job);
+        }
+        return r;
+}
+
+int delivery_requeue_since(struct ledger *ledger, int64_t since_ms, uint64_t *ret_count)
+{
+        struct requeue_since step = { .job.run = run_requeue_since, .since_ms = since_ms };
+        uint64_t count = 0;
+        int r;
+        do {
+                r = ledger_call(ledger, &step.job);
+                if (r < 0)
+                        return r;
+                count += step.count;
+                step.after_seq = step.count ? step.seqs[step.count - 1] : step.after_seq;
+        } while (step.count == SINCE_STEP);
+        *ret_count = count;
+        return 0;
+}
+
 struct inbox_look {
         struct ledger_job job;
         const char *identity, *place;
@@ -267,4 +314,9 @@ struct ledger_totals ledger_totals(struct ledger *ledger)
 uint64_t ledger_commits(struct ledger *ledger)
 {
         return ledger->commits;
+}
+
+const char *ledger_path(struct ledger *ledger)
+{
+        return ledger->path;
 }

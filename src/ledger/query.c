@@ -46,6 +46,16 @@ void query_close(struct query *query)
         free(query);
 }
 
+int query_begin(struct query *query)
+{
+        return ledger_errno(sqlite3_exec(query->db, "BEGIN", NULL, NULL, NULL));
+}
+
+void query_end(struct query *query)
+{
+        (void)sqlite3_exec(query->db, "COMMIT", NULL, NULL, NULL); /* nothing was written */
+}
+
 static int prepare(struct query *query, sqlite3_stmt **statement, const char *sql)
 {
         return *statement ? 0 : ledger_errno(sqlite3_prepare_v2(query->db, sql, -1, statement, NULL));

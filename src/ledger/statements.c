@@ -39,6 +39,9 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_REQUEUE] = "UPDATE message SET delivery = 0, staged_ms = NULL, copied_ms = NULL,"
                               " forwarded_ms = NULL, quarantined_ms = NULL, inbox = 0, reason = NULL, " SEAL(
                                       "0", "0") " WHERE seq = ?1",
+        [STATEMENT_REQUEUE_SINCE] = "SELECT m.seq FROM message m WHERE m.seq > ?1 AND m.received_ms >= ?2"
+                                    " AND m.delivery = 3 AND EXISTS(SELECT 1 FROM body b WHERE b.seq = m.seq)"
+                                    " ORDER BY m.seq LIMIT ?3",
         [STATEMENT_OLDEST] = "SELECT received_ms FROM message INDEXED BY message_open"
                              " WHERE delivery = ?1 AND delivery <> 3 ORDER BY seq LIMIT 1",
         [STATEMENT_DELETE_BODY] = "DELETE FROM body WHERE seq = ?1",

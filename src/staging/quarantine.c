@@ -3,8 +3,10 @@
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 static int write_from_ledger(const struct quarantine *quarantine, const struct query_pending *row,
                              const char *file)
@@ -36,4 +38,13 @@ int quarantine_message(const struct quarantine *quarantine, const struct query_p
                 log_mgr(LOG_ERROR, "%s cannot be put into the folder " QUARANTINE_FOLDER ": %s", file,
                         strerror(-moved));
         return 0;
+}
+
+void quarantine_forget(const char *staging_directory, const struct message_name *name)
+{
+        char path[PATH_MAX], file[NAME_SIZE];
+        int length = snprintf(path, sizeof(path), "%s/" QUARANTINE_FOLDER "/%s", staging_directory,
+                              name_format_file(name, NAME_SUFFIX, file));
+        if (length < (int)sizeof(path) && unlink(path) < 0 && errno != ENOENT)
+                log_mgr(LOG_WARNING, "%s cannot be removed: %s", path, strerror(errno));
 }

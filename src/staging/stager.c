@@ -12,12 +12,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Files of one syncfs: enough that its cost is shared, few enough that a
  * message is staged soon. */
 #define BATCH 512
 #define RETRY_MS 1000
+#define STAGER_NICE 10
 
 struct stager {
         struct ledger *ledger;
@@ -26,6 +28,8 @@ struct stager {
         struct quarantine quarantine;
         pthread_t thread;
         int fault; /* the thread's: said once */
+        struct query_pending rows[BATCH];
+        int64_t seqs[BATCH];
 
         pthread_mutex_t lock; /* for all below */
         pthread_cond_t wake;
@@ -56,28 +60,37 @@ static bool is_lost(int r)
         return r == -ENODATA || r == -EUCLEAN;
 }
 
+/* Writes the files of the rows, in one view of the ledger. */
+static int write_files(struct stager *stager, size_t *ret_count, size_t *ret_staged)
+{
+        size_t count = 0, staged = 0;
+        int r = query_begin(stager->query);
+        if (r < 0)
+                return r;
+        r = query_pending(stager->query, DELIVERY_RECEIVED, 0, BATCH, stager->rows, &count);
+        for (size_t i = 0; r == 0 && i < count; i++) {
+                r = stage_one(stager, &stager->rows[i]);
+                if (r == 0)
+                        stager->seqs[staged++] = stager->rows[i].name.seq;
+                else if (is_lost(r)) /* it must not hold up the others */
+                        r = quarantine_message(&stager->quarantine, &stager->rows[i],
+                                               "the ledger no longer has its bytes as received");
+        }
+        query_end(stager->query);
+        *ret_count = count;
+        *ret_staged = staged;
+        return r;
+}
+
 /* The number of messages staged, 0 when there are none, -errno. */
 static int stage_batch(struct stager *stager)
 {
-        static const size_t row_size = sizeof(struct query_pending);
-        AUTO_FREE struct query_pending *rows = calloc(BATCH, row_size);
-        AUTO_FREE int64_t *seqs = calloc(BATCH, sizeof(*seqs));
         size_t count = 0, staged = 0;
-        if (!rows || !seqs)
-                return -ENOMEM;
-        int r = query_pending(stager->query, DELIVERY_RECEIVED, 0, BATCH, rows, &count);
-        for (size_t i = 0; r == 0 && i < count; i++) {
-                r = stage_one(stager, &rows[i]);
-                if (r == 0)
-                        seqs[staged++] = rows[i].name.seq;
-                else if (is_lost(r)) /* it must not hold up the others */
-                        r = quarantine_message(&stager->quarantine, &rows[i],
-                                               "the ledger no longer has its bytes as received");
-        }
+        int r = write_files(stager, &count, &staged);
         if (r == 0 && staged > 0 && syncfs(stager->folder_fd) < 0)
                 r = -errno;
         if (r == 0 && staged > 0)
-                r = delivery_mark_staged(stager->ledger, seqs, staged);
+                r = delivery_mark_staged(stager->ledger, stager->seqs, staged);
         return r < 0 ? r : (int)count;
 }
 
@@ -134,6 +147,9 @@ static void *stager_thread(void *arg)
 {
         struct stager *stager = arg;
         (void)pthread_setname_np(pthread_self(), "fspd-stager"); /* only a name */
+        /* Intake comes first: where both want the processor, files wait. */
+        if (setpriority(PRIO_PROCESS, (id_t)gettid(), STAGER_NICE) < 0)
+                log_mgr(LOG_VERBOSE, "The stager cannot give way to intake: %s", strerror(errno));
         do {
                 uint64_t wanted;
                 int r = 1;

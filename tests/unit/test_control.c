@@ -35,16 +35,29 @@ static void an_order_is_known_or_refused(void **state)
                 "{\"order\":\"status\"} x",
                 "{\"order\":\"status\",\"order\":\"forward\"}",
                 "{\"order\":\"status\\u0000\"}",
+                "{\"order\":\"requeue\"}",
+                "{\"order\":\"requeue\",\"ids\":[]}",
+                "{\"order\":\"requeue\",\"ids\":[1]}",
+                "{\"order\":\"resend\"}",
+                "{\"order\":\"resend\",\"since\":\"some day\"}",
         };
-        enum order order = ORDER_STATUS;
+        static const char requeue[] = "{\"order\":\"requeue\",\"ids\":[\"a\",\"b\"]}";
+        static const char resend[] = "{\"order\":\"resend\",\"since\":\"2026-11-21T10:00:00Z\"}";
+        struct order_request order = { .ids = NULL };
         const char *why;
         size_t i;
 
         (void)state;
         assert_int_equal(order_parse("{\"order\":\"forward\",\"more\":1}", 28, &order, &why), 0);
-        assert_int_equal(order, ORDER_FORWARD);
+        assert_int_equal(order.order, ORDER_FORWARD);
         assert_int_equal(order_parse("{\"order\":\"status\"}\r", 19, &order, &why), 0);
-        assert_int_equal(order, ORDER_STATUS);
+        assert_int_equal(order.order, ORDER_STATUS);
+        assert_int_equal(order_parse(requeue, strlen(requeue), &order, &why), 0);
+        assert_int_equal(order.order, ORDER_REQUEUE);
+        assert_int_equal(json_array_size(order.ids), 2);
+        order_request_free(&order);
+        assert_int_equal(order_parse(resend, strlen(resend), &order, &why), 0);
+        assert_int_equal(order.since_ms, 1795255200000);
         for (i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
                 why = NULL;
                 assert_int_equal(order_parse(refused[i], strlen(refused[i]), &order, &why), -EINVAL);
