@@ -265,6 +265,11 @@ void log_isapi_at(enum log_level level, const char *file, int line, const char *
         if (level < state.level)
                 return;
         end_minute();
+        if (state.minute_suppressed) { /* full: a flood costs no formatting */
+                state.minute_suppressed++;
+                state.suppressed++;
+                return;
+        }
         va_start(arguments, format);
         size_t size = make_text(text, format, arguments);
         va_end(arguments);

@@ -127,14 +127,14 @@ static int64_t plan(struct forwarder *forwarder, const struct config *config, co
                         forwarder->retry_ms = config->forwarder.interval_ms;
                 return now_ms + forwarder->retry_ms;
         }
-        if (forwarder->failed_runs)
-                log_mgr(LOG_INFO, "The inbox %s is in reach again after %u run(s) without it", pass->place,
-                        forwarder->failed_runs);
-        bool stand_in = strcmp(pass->place, config->forwarder.inbox) != 0;
-        forwarder->failed_runs = 0;
         forwarder->retry_ms = 0;
-        if (!stand_in)
+        if (strcmp(pass->place, config->forwarder.inbox) == 0) {
+                if (forwarder->failed_runs)
+                        log_mgr(LOG_INFO, "The inbox %s is in reach again after %u run(s) without it",
+                                pass->place, forwarder->failed_runs);
+                forwarder->failed_runs = 0;
                 forwarder->unreachable_since_ms = 0;
+        }
         uint64_t left = ledger_totals(forwarder->ledger).staged;
         if (left && throttle_allowance(forwarder->throttle, config, now_ms) == 0) {
                 int64_t free_ms = throttle_free_ms(forwarder->throttle, config, now_ms);

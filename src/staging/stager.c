@@ -12,14 +12,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 /* Files of one syncfs: enough that its cost is shared, few enough that a
  * message is staged soon. */
 #define BATCH 512
 #define RETRY_MS 1000
-#define STAGER_NICE 10
+/* Intake comes first: while messages keep coming, their files wait, but no
+ * longer than this, and no more than so many. */
+#define QUIET_MS 20
+#define GIVE_WAY_MS 3000
+#define GIVE_WAY_MESSAGES 50000
 
 struct stager {
         struct ledger *ledger;
@@ -107,17 +110,42 @@ static void say(struct stager *stager, int r)
                 ledger_doubt(stager->ledger);
 }
 
-/* Waits for the bell, or a little before the next try.  False: stop. */
+/* With the lock held: waits for a bell, at most ms.  False: none rang. */
+static bool wait_for_bell(struct stager *stager, int64_t ms)
+{
+        int64_t until_ms = clock_monotonic_ms() + ms;
+        struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
+        int r = 0;
+        while (!stager->stop && !stager->rung && r == 0)
+                r = pthread_cond_timedwait(&stager->wake, &stager->lock, &until);
+        return stager->rung;
+}
+
+/* With the lock held, after the first bell: lets a burst pass. */
+static void give_way(struct stager *stager)
+{
+        int64_t since_ms = clock_monotonic_ms();
+        while (stager->rung && !stager->stop && stager->finished == stager->wanted &&
+               clock_monotonic_ms() - since_ms < GIVE_WAY_MS &&
+               ledger_totals(stager->ledger).received < GIVE_WAY_MESSAGES) {
+                stager->rung = false;
+                (void)wait_for_bell(stager, QUIET_MS); /* the loop looks for itself */
+        }
+        stager->rung = false;
+}
+
+/* Waits for work, or a little before the next try.  False: stop. */
 static bool wait_for_work(struct stager *stager, bool retry)
 {
-        int64_t until_ms = clock_monotonic_ms() + RETRY_MS;
-        struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
         (void)pthread_mutex_lock(&stager->lock); /* cannot fail on this kind of mutex */
-        int r = 0;
-        while (!stager->stop && r == 0 && (retry || !stager->rung))
-                r = retry ? pthread_cond_timedwait(&stager->wake, &stager->lock, &until)
-                          : pthread_cond_wait(&stager->wake, &stager->lock);
-        stager->rung = false;
+        if (retry) {
+                stager->rung = false;
+                (void)wait_for_bell(stager, RETRY_MS); /* then it tries again anyway */
+        } else {
+                while (!stager->stop && !stager->rung)
+                        (void)pthread_cond_wait(&stager->wake, &stager->lock); /* cannot fail */
+                give_way(stager);
+        }
         bool go_on = !stager->stop;
         (void)pthread_mutex_unlock(&stager->lock);
         return go_on;
@@ -147,9 +175,6 @@ static void *stager_thread(void *arg)
 {
         struct stager *stager = arg;
         (void)pthread_setname_np(pthread_self(), "fspd-stager"); /* only a name */
-        /* Intake comes first: where both want the processor, files wait. */
-        if (setpriority(PRIO_PROCESS, (id_t)gettid(), STAGER_NICE) < 0)
-                log_mgr(LOG_VERBOSE, "The stager cannot give way to intake: %s", strerror(errno));
         do {
                 uint64_t wanted;
                 int r = 1;

@@ -1,0 +1,466 @@
+/* fspd: a message's way from a client to the site server, with everything that
+ * a kill or a power cut may do to it.  Checked exhaustively by check.sh.
+ *
+ * The steps are named as in the code: ledger_submit, the writer's commit,
+ * stage_batch (src/staging/stager.c), forward_staged (src/forward/forward.c),
+ * forward_recover (src/forward/recover.c), settle_folder (src/staging/rebuild.c).
+ *
+ * What is taken as given: a COMMIT is all or nothing and durable when it has
+ * returned; a rename is all or nothing; what was synced stays; what was not
+ * may be there after a cut, or not, each by itself, and unsynced bytes may be
+ * torn; what the site server has taken stays taken.
+ *
+ * What is shown: no message is taken twice or torn, none is lost that was
+ * answered 200, none is quarantined without somebody having meddled with its
+ * file; and when kills and cuts end, every message ends, too: there is no
+ * cycle, and where nothing moves any more, all is forwarded or quarantined.
+ *
+ * MUTANT_...: an error of fspd that the check must find. */
+#ifndef M
+#define M 2 /* messages: 2 or 3 */
+#endif
+#ifndef CRASHES
+#define CRASHES 2
+#endif
+#ifndef MOVES
+#define MOVES 2 /* the inbox's path leads to another folder, and back */
+#endif
+#ifndef MEDDLINGS
+#define MEDDLINGS 1 /* somebody removes a staged file */
+#endif
+
+mtype = { none, received, staged, copied, forwarded, quarantined };
+mtype = { absent, torn, whole };
+mtype = { nothing, tmp, smx };
+
+/* The ledger: each change is one COMMIT. */
+mtype row[M] = none;
+byte into[M]; /* column "inbox" */
+
+/* Staging: what is seen now; what is there for certain; do they differ? */
+mtype file[M] = absent;
+mtype file_synced[M] = absent;
+bool file_dirty[M];
+
+/* Two folders, of which the inbox's path names one: N.tmp or N.SMX as it is
+ * seen now and as it is for certain; are the bytes flushed, are they whole? */
+#define at(p, m) ((p) * M + (m))
+mtype name[2 * M] = nothing;
+mtype name_synced[2 * M] = nothing;
+bool unflushed[2 * M];
+bool broken[2 * M];
+byte place = 0;
+
+/* In memory. */
+bool up = true;
+bool queued[M];
+bool busy[3];
+#define WRITER 0
+#define STAGER 1
+#define FORWARDER 2
+
+/* What the world has seen. */
+bool answered[M];
+byte taken[M];
+bool meddled[M];
+
+#if M == 2
+#define any(is) (is(0) || is(1))
+#else
+#define any(is) (is(0) || is(1) || is(2))
+#endif
+#define is_queued(m) queued[m]
+#define is_received(m) (row[m] == received)
+#ifdef MUTANT_IDENTITY_IGNORED
+#define is_here(m) true
+#else
+#define is_here(m) (into[m] == place)
+#endif
+#define is_open(m) (row[m] == staged || (row[m] == copied && is_here(m)))
+
+inline unlink_staged(m)
+{
+        if
+        :: file[m] != absent -> file[m] = absent; file_dirty[m] = true
+        :: else
+        fi
+}
+
+/* Of all that was not synced, any part may be gone. */
+inline cut()
+{
+        for (i : 0 .. M - 1) {
+                if
+                :: file_dirty[i] -> file[i] = file_synced[i]
+                :: file_dirty[i] && file[i] == whole -> file[i] = torn
+                :: true
+                fi;
+                file_synced[i] = file[i];
+                file_dirty[i] = false
+        }
+        for (i : 0 .. 2 * M - 1) {
+                if
+                :: name[i] != name_synced[i] -> name[i] = name_synced[i]
+                :: name[i] == smx && name_synced[i] == nothing -> name[i] = tmp
+                :: true
+                fi;
+                name_synced[i] = name[i];
+                if
+                :: unflushed[i] && name[i] != nothing -> broken[i] = true
+                :: true
+                fi;
+                unflushed[i] = false
+        }
+}
+
+/* Sends until it has its 200; the same bytes again are not a second row. */
+proctype client(byte m)
+{
+        do
+        :: atomic { up && !answered[m] && !queued[m] -> queued[m] = true } /* ledger_submit */
+        od
+}
+
+/* Each thread works until the daemon dies; then its place in the code and its
+ * variables are gone. */
+proctype writer()
+{
+        byte m;
+        do
+        :: atomic { up && any(is_queued) -> busy[WRITER] = true };
+           {
+#ifdef MUTANT_ACK_BEFORE_COMMIT
+                atomic { for (m : 0 .. M - 1) { answered[m] = answered[m] || queued[m] } };
+#endif
+                atomic { /* run_intake for all that wait, COMMIT */
+                        for (m : 0 .. M - 1) {
+                                if
+                                :: queued[m] && row[m] == none -> row[m] = received
+                                :: else
+                                fi
+                        }
+                };
+                for (m : 0 .. M - 1) {
+                        atomic {
+                                if
+                                :: queued[m] && row[m] != none -> answered[m] = true; queued[m] = false
+                                :: else
+                                fi
+                        }
+                }
+           } unless { !up };
+           atomic { m = 0; busy[WRITER] = false }
+        od
+}
+
+proctype stager()
+{
+        byte m;
+        bool mine[M];
+        do
+        :: atomic { up && any(is_received) -> busy[STAGER] = true };
+           {
+                for (m : 0 .. M - 1) { /* stage_one */
+                        atomic {
+                                if
+                                :: row[m] == received ->
+                                        mine[m] = true; file[m] = whole; file_dirty[m] = true
+                                :: else
+                                fi
+                        }
+                };
+#ifndef MUTANT_STAGED_BEFORE_SYNC
+                atomic { /* syncfs */
+                        for (m : 0 .. M - 1) { file_synced[m] = file[m]; file_dirty[m] = false }
+                };
+#endif
+                atomic { /* delivery_mark_staged */
+                        for (m : 0 .. M - 1) {
+                                if
+                                :: mine[m] && row[m] == received -> row[m] = staged
+                                :: else
+                                fi
+                        }
+                }
+           } unless { !up };
+           atomic {
+                for (m : 0 .. M - 1) { mine[m] = false };
+                m = 0;
+                busy[STAGER] = false
+           }
+        od
+}
+
+inline sync_names(p) /* settle: the folder's own fsync */
+{
+        for (m : 0 .. M - 1) { name_synced[at(p, m)] = name[at(p, m)] }
+}
+
+inline flush_all(p) /* flush: syncfs */
+{
+        atomic {
+                for (m : 0 .. M - 1) {
+                        name_synced[at(p, m)] = name[at(p, m)];
+                        unflushed[at(p, m)] = false
+                }
+        }
+}
+
+inline mark_copied(p)
+{
+        atomic { /* delivery_mark_copied */
+                for (m : 0 .. M - 1) {
+                        if
+                        :: batch[m] -> row[m] = copied; into[m] = p
+                        :: else
+                        fi
+                }
+        }
+}
+
+inline publish(p)
+{
+        for (m : 0 .. M - 1) { /* forward_publish */
+                atomic {
+                        if
+                        :: batch[m] -> assert(name[at(p, m)] == tmp); name[at(p, m)] = smx
+                        :: else
+                        fi
+                }
+        }
+}
+
+inline mark_forwarded()
+{
+        atomic { /* delivery_mark_forwarded */
+                for (m : 0 .. M - 1) {
+                        if
+                        :: batch[m] -> row[m] = forwarded
+                        :: else
+                        fi
+                }
+        }
+}
+
+inline remove_staged()
+{
+        for (m : 0 .. M - 1) {
+                atomic {
+                        if
+                        :: batch[m] -> unlink_staged(m)
+                        :: else
+                        fi
+                };
+        }
+}
+
+#ifdef MUTANT_TMP_RULE_INVERTED
+#define needs_rename(p, m) (name[at(p, m)] != tmp)
+#else
+#define needs_rename(p, m) (name[at(p, m)] == tmp)
+#endif
+
+/* check: the open folder is no longer what the path names. */
+#ifdef MUTANT_IDENTITY_IGNORED
+#define moved_away(p) false
+#else
+#define moved_away(p) (place != p)
+#endif
+
+inline forward_recover(p)
+{
+        for (m : 0 .. M - 1) { /* decide */
+                atomic {
+                        if
+                        :: row[m] == copied && is_here(m) && !moved_away(p) ->
+                                batch[m] = true;
+                                if
+                                :: needs_rename(p, m) -> name[at(p, m)] = smx; renamed = true
+                                :: else
+                                fi
+                        :: else
+                        fi
+                }
+        };
+#ifdef MUTANT_ARRIVED_UNSETTLED
+        atomic {
+                if
+                :: renamed -> sync_names(p)
+                :: else
+                fi
+        };
+#else
+        atomic { sync_names(p) };
+#endif
+        mark_forwarded();
+        remove_staged()
+}
+
+inline copy_batch(p)
+{
+        for (m : 0 .. M - 1) { /* copy_one */
+                atomic {
+                        if
+                        :: row[m] == staged && file[m] == whole -> /* put */
+                                assert(name[at(p, m)] != smx);
+                                name[at(p, m)] = tmp;
+                                unflushed[at(p, m)] = true;
+                                broken[at(p, m)] = false;
+                                batch[m] = true
+                        :: row[m] == staged && file[m] != whole ->
+                                row[m] = quarantined; /* delivery_mark_quarantined */
+                                unlink_staged(m)      /* or moved to corrupt/ */
+                        :: else
+                        fi
+                }
+        }
+}
+
+proctype forwarder()
+{
+        byte m, p;
+        bool batch[M], renamed;
+        do
+        :: atomic { up && any(is_open) -> busy[FORWARDER] = true; p = place }; /* open_inbox */
+           {
+                forward_recover(p);
+                atomic { for (m : 0 .. M - 1) { batch[m] = false } };
+                copy_batch(p);
+#ifdef MUTANT_COPIED_BEFORE_FLUSH
+                mark_copied(p);
+                publish(p);
+                atomic { sync_names(p) };
+#elif defined(MUTANT_PUBLISHED_BEFORE_COPIED)
+                flush_all(p);
+                publish(p);
+                atomic { sync_names(p) };
+                mark_copied(p);
+#elif defined(MUTANT_FORWARDED_BEFORE_SETTLE)
+                flush_all(p);
+                mark_copied(p);
+                publish(p);
+                mark_forwarded();
+                atomic { sync_names(p) };
+#else
+                flush_all(p);
+                mark_copied(p);
+                publish(p);
+                atomic { sync_names(p) };
+#endif
+                mark_forwarded();
+                remove_staged()
+           } unless { !up };
+           atomic {
+                for (m : 0 .. M - 1) { batch[m] = false };
+                m = 0;
+                p = 0;
+                renamed = false;
+                busy[FORWARDER] = false
+           }
+        od
+}
+
+/* The site server: takes each .SMX of either folder, at any moment. */
+proctype consumer(byte k)
+{
+        do
+        :: atomic {
+                name[k] == smx ->
+                        assert(!broken[k]);
+                        taken[k % M]++;
+                        assert(taken[k % M] == 1);
+                        name[k] = nothing;
+                        name_synced[k] = nothing;
+                        unflushed[k] = false
+           }
+        od
+}
+
+/* A kill takes the memory; a cut takes also what was not synced. */
+proctype crash()
+{
+        byte n, i;
+        do
+        :: n < CRASHES ->
+                atomic {
+                        up = false;
+                        n++;
+                        for (i : 0 .. M - 1) { queued[i] = false };
+                        if
+                        :: true
+                        :: cut()
+                        fi;
+                        i = 0
+                };
+                atomic { /* settle_folder, then the threads start */
+                        !busy[WRITER] && !busy[STAGER] && !busy[FORWARDER];
+                        for (i : 0 .. M - 1) {
+                                if
+                                :: row[i] == forwarded -> unlink_staged(i)
+                                :: else
+                                fi
+                        };
+                        i = 0;
+                        up = true
+                }
+        :: break
+        od
+}
+
+proctype mover()
+{
+        byte n;
+        do
+        :: n < MOVES -> atomic { place = 1 - place; n++ }
+        :: n % 2 == 0 -> break /* it comes back in the end */
+        od
+}
+
+proctype meddler()
+{
+        byte n, m;
+        do
+        :: n < MEDDLINGS ->
+                atomic {
+                        select (m : 0 .. M - 1);
+                        if
+                        :: file[m] != absent -> unlink_staged(m); meddled[m] = true
+                        :: else
+                        fi;
+                        n++
+                }
+        :: break
+        od
+}
+
+/* Nothing moves any more. */
+proctype judge()
+{
+        byte m;
+        atomic {
+                timeout;
+                assert(up);
+                for (m : 0 .. M - 1) {
+                        assert(answered[m]);
+                        assert(row[m] == forwarded || row[m] == quarantined);
+                        assert(row[m] != forwarded || taken[m] == 1);
+                        assert(row[m] != quarantined || (taken[m] == 0 && meddled[m]))
+                }
+        }
+}
+
+init
+{
+        byte i;
+        atomic {
+                for (i : 0 .. M - 1) { run client(i) };
+                for (i : 0 .. 2 * M - 1) { run consumer(i) };
+                run writer();
+                run stager();
+                run forwarder();
+                run crash();
+                run mover();
+                run meddler();
+                run judge()
+        }
+}
