@@ -13,7 +13,8 @@
  * What is shown: no message is taken twice or torn, none is lost that was
  * answered 200, none is quarantined without somebody having meddled with its
  * file; and when kills and cuts end, every message ends, too: there is no
- * cycle, and where nothing moves any more, all is forwarded or quarantined.
+ * cycle, and where nothing moves any more, all is forwarded or quarantined, or
+ * waits for the very folder that it was copied to.
  *
  * MUTANT_...: an error of fspd that the check must find. */
 #ifndef M
@@ -64,6 +65,10 @@ bool answered[M];
 byte taken[M];
 bool meddled[M];
 
+/* A step for each message; between two steps anything may happen. */
+#define STEPS do :: atomic { m < M ->
+#define END_STEPS m++ } :: atomic { m == M -> m = 0; break } od
+
 #if M == 2
 #define any(is) (is(0) || is(1))
 #else
@@ -76,6 +81,7 @@ bool meddled[M];
 #else
 #define is_here(m) (into[m] == place)
 #endif
+#define is_waiting(m) (row[m] == copied && into[m] != place && name[at(into[m], m)] != smx)
 #define is_open(m) (row[m] == staged || (row[m] == copied && is_here(m)))
 
 inline unlink_staged(m)
@@ -130,7 +136,7 @@ proctype writer()
         :: atomic { up && any(is_queued) -> busy[WRITER] = true };
            {
 #ifdef MUTANT_ACK_BEFORE_COMMIT
-                atomic { for (m : 0 .. M - 1) { answered[m] = answered[m] || queued[m] } };
+                atomic { for (m : 0 .. M - 1) { answered[m] = answered[m] || queued[m] }; m = 0 };
 #endif
                 atomic { /* run_intake for all that wait, COMMIT */
                         for (m : 0 .. M - 1) {
@@ -138,16 +144,15 @@ proctype writer()
                                 :: queued[m] && row[m] == none -> row[m] = received
                                 :: else
                                 fi
-                        }
+                        };
+                        m = 0
                 };
-                for (m : 0 .. M - 1) {
-                        atomic {
-                                if
-                                :: queued[m] && row[m] != none -> answered[m] = true; queued[m] = false
-                                :: else
-                                fi
-                        }
-                }
+                STEPS
+                        if
+                        :: queued[m] && row[m] != none -> answered[m] = true; queued[m] = false
+                        :: else
+                        fi;
+                END_STEPS
            } unless { !up };
            atomic { m = 0; busy[WRITER] = false }
         od
@@ -160,18 +165,16 @@ proctype stager()
         do
         :: atomic { up && any(is_received) -> busy[STAGER] = true };
            {
-                for (m : 0 .. M - 1) { /* stage_one */
-                        atomic {
-                                if
-                                :: row[m] == received ->
-                                        mine[m] = true; file[m] = whole; file_dirty[m] = true
-                                :: else
-                                fi
-                        }
-                };
+                STEPS /* stage_one */
+                        if
+                        :: row[m] == received -> mine[m] = true; file[m] = whole; file_dirty[m] = true
+                        :: else
+                        fi;
+                END_STEPS;
 #ifndef MUTANT_STAGED_BEFORE_SYNC
                 atomic { /* syncfs */
-                        for (m : 0 .. M - 1) { file_synced[m] = file[m]; file_dirty[m] = false }
+                        for (m : 0 .. M - 1) { file_synced[m] = file[m]; file_dirty[m] = false };
+                        m = 0
                 };
 #endif
                 atomic { /* delivery_mark_staged */
@@ -180,7 +183,8 @@ proctype stager()
                                 :: mine[m] && row[m] == received -> row[m] = staged
                                 :: else
                                 fi
-                        }
+                        };
+                        m = 0
                 }
            } unless { !up };
            atomic {
@@ -191,18 +195,22 @@ proctype stager()
         od
 }
 
-inline sync_names(p) /* settle: the folder's own fsync */
+inline settle(p) /* the folder's own fsync */
 {
-        for (m : 0 .. M - 1) { name_synced[at(p, m)] = name[at(p, m)] }
+        atomic {
+                for (m : 0 .. M - 1) { name_synced[at(p, m)] = name[at(p, m)] };
+                m = 0
+        }
 }
 
-inline flush_all(p) /* flush: syncfs */
+inline flush(p) /* syncfs */
 {
         atomic {
                 for (m : 0 .. M - 1) {
                         name_synced[at(p, m)] = name[at(p, m)];
                         unflushed[at(p, m)] = false
-                }
+                };
+                m = 0
         }
 }
 
@@ -214,20 +222,19 @@ inline mark_copied(p)
                         :: batch[m] -> row[m] = copied; into[m] = p
                         :: else
                         fi
-                }
+                };
+                m = 0
         }
 }
 
 inline publish(p)
 {
-        for (m : 0 .. M - 1) { /* forward_publish */
-                atomic {
-                        if
-                        :: batch[m] -> assert(name[at(p, m)] == tmp); name[at(p, m)] = smx
-                        :: else
-                        fi
-                }
-        }
+        STEPS /* forward_publish */
+                if
+                :: batch[m] -> assert(name[at(p, m)] == tmp); name[at(p, m)] = smx
+                :: else
+                fi;
+        END_STEPS
 }
 
 inline mark_forwarded()
@@ -238,20 +245,19 @@ inline mark_forwarded()
                         :: batch[m] -> row[m] = forwarded
                         :: else
                         fi
-                }
+                };
+                m = 0
         }
 }
 
 inline remove_staged()
 {
-        for (m : 0 .. M - 1) {
-                atomic {
-                        if
-                        :: batch[m] -> unlink_staged(m)
-                        :: else
-                        fi
-                };
-        }
+        STEPS
+                if
+                :: batch[m] -> unlink_staged(m); batch[m] = false
+                :: else
+                fi;
+        END_STEPS
 }
 
 #ifdef MUTANT_TMP_RULE_INVERTED
@@ -269,28 +275,26 @@ inline remove_staged()
 
 inline forward_recover(p)
 {
-        for (m : 0 .. M - 1) { /* decide */
-                atomic {
+        STEPS /* decide */
+                if
+                :: row[m] == copied && is_here(m) && !moved_away(p) ->
+                        batch[m] = true;
                         if
-                        :: row[m] == copied && is_here(m) && !moved_away(p) ->
-                                batch[m] = true;
-                                if
-                                :: needs_rename(p, m) -> name[at(p, m)] = smx; renamed = true
-                                :: else
-                                fi
+                        :: needs_rename(p, m) -> name[at(p, m)] = smx; renamed = true
                         :: else
                         fi
-                }
-        };
+                :: else
+                fi;
+        END_STEPS;
 #ifdef MUTANT_ARRIVED_UNSETTLED
         atomic {
                 if
-                :: renamed -> sync_names(p)
+                :: renamed -> settle(p)
                 :: else
                 fi
         };
 #else
-        atomic { sync_names(p) };
+        settle(p);
 #endif
         mark_forwarded();
         remove_staged()
@@ -298,22 +302,20 @@ inline forward_recover(p)
 
 inline copy_batch(p)
 {
-        for (m : 0 .. M - 1) { /* copy_one */
-                atomic {
-                        if
-                        :: row[m] == staged && file[m] == whole -> /* put */
-                                assert(name[at(p, m)] != smx);
-                                name[at(p, m)] = tmp;
-                                unflushed[at(p, m)] = true;
-                                broken[at(p, m)] = false;
-                                batch[m] = true
-                        :: row[m] == staged && file[m] != whole ->
-                                row[m] = quarantined; /* delivery_mark_quarantined */
-                                unlink_staged(m)      /* or moved to corrupt/ */
-                        :: else
-                        fi
-                }
-        }
+        STEPS /* copy_one */
+                if
+                :: row[m] == staged && file[m] == whole -> /* put */
+                        assert(name[at(p, m)] != smx);
+                        name[at(p, m)] = tmp;
+                        unflushed[at(p, m)] = true;
+                        broken[at(p, m)] = false;
+                        batch[m] = true
+                :: row[m] == staged && file[m] != whole ->
+                        row[m] = quarantined; /* delivery_mark_quarantined */
+                        unlink_staged(m)      /* or moved to corrupt/ */
+                :: else
+                fi;
+        END_STEPS
 }
 
 proctype forwarder()
@@ -324,28 +326,27 @@ proctype forwarder()
         :: atomic { up && any(is_open) -> busy[FORWARDER] = true; p = place }; /* open_inbox */
            {
                 forward_recover(p);
-                atomic { for (m : 0 .. M - 1) { batch[m] = false } };
                 copy_batch(p);
 #ifdef MUTANT_COPIED_BEFORE_FLUSH
                 mark_copied(p);
                 publish(p);
-                atomic { sync_names(p) };
+                settle(p);
 #elif defined(MUTANT_PUBLISHED_BEFORE_COPIED)
-                flush_all(p);
+                flush(p);
                 publish(p);
-                atomic { sync_names(p) };
+                settle(p);
                 mark_copied(p);
 #elif defined(MUTANT_FORWARDED_BEFORE_SETTLE)
-                flush_all(p);
+                flush(p);
                 mark_copied(p);
                 publish(p);
                 mark_forwarded();
-                atomic { sync_names(p) };
+                settle(p);
 #else
-                flush_all(p);
+                flush(p);
                 mark_copied(p);
                 publish(p);
-                atomic { sync_names(p) };
+                settle(p);
 #endif
                 mark_forwarded();
                 remove_staged()
@@ -412,7 +413,7 @@ proctype mover()
         byte n;
         do
         :: n < MOVES -> atomic { place = 1 - place; n++ }
-        :: n % 2 == 0 -> break /* it comes back in the end */
+        :: break
         od
 }
 
@@ -442,7 +443,7 @@ proctype judge()
                 assert(up);
                 for (m : 0 .. M - 1) {
                         assert(answered[m]);
-                        assert(row[m] == forwarded || row[m] == quarantined);
+                        assert(row[m] == forwarded || row[m] == quarantined || is_waiting(m));
                         assert(row[m] != forwarded || taken[m] == 1);
                         assert(row[m] != quarantined || (taken[m] == 0 && meddled[m]))
                 }
