@@ -180,7 +180,8 @@ static void tidy(struct ledger *ledger)
         int more = ledger_tidy(ledger);
         if (more < 0)
                 go_offline(ledger, more);
-        ledger->retention_ms = now_ms + (more > 0 ? TIDY_AGAIN_MS : TIDY_MS);
+        int64_t half_ms = ledger->batch_config->ledger.retention_ms / 2;
+        ledger->retention_ms = now_ms + (more > 0 ? TIDY_AGAIN_MS : half_ms < TIDY_MS ? half_ms : TIDY_MS);
 }
 
 /* Waits for jobs, or for the time of the next chore.  Takes at most BATCH_MAX

@@ -182,6 +182,38 @@ static void what_is_no_ledger_is_not_touched(void **state)
         assert_file("ledger.db", text);
 }
 
+static void what_is_forwarded_and_old_is_removed_but_never_the_newest(void **state)
+{
+        (void)state;
+        struct message_name name[3];
+        int64_t shipment, until;
+        config_unref(store.config);
+        store.config = store_config("[ledger]\nretention=1s\n");
+        store_open();
+        for (int i = 0; i < 3; i++) {
+                char text[2] = { (char)('a' + i), '\0' };
+                assert_int_equal(store_receive(text, &name[i]), VERDICT_ACCEPTED);
+                assert_int_equal(delivery_mark_staged(store.ledger, &name[i].seq, 1), 0);
+        }
+        /* the second one is not forwarded: it stays however old it is */
+        assert_int_equal(delivery_mark_copied(store.ledger, &name[0].seq, 1, 1, &shipment), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, &name[2].seq, 1, 1, &shipment), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &name[0].seq, 1, 0), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &name[2].seq, 1, 0), 0);
+        struct query *query = NULL;
+        enum delivery delivery;
+        int64_t seq;
+        assert_int_equal(query_open(store.config->ledger.file, &query), 0);
+        until = clock_monotonic_ms() + 15000;
+        while (query_find(query, &name[0], &seq, &delivery) == 0) {
+                assert_true(clock_monotonic_ms() < until);
+                (void)usleep(10000);
+        }
+        assert_int_equal(query_find(query, &name[1], &seq, &delivery), 0);
+        assert_int_equal(query_find(query, &name[2], &seq, &delivery), 0);
+        query_close(query);
+}
+
 static int run_broken(struct ledger *ledger, struct ledger_job *job)
 {
         (void)ledger;
@@ -230,6 +262,7 @@ int main(void)
                 TEST(the_oldest_is_that_which_is_still_on_its_way),
                 TEST(a_second_fspd_on_the_same_ledger_is_refused),
                 TEST(what_is_no_ledger_is_not_touched),
+                TEST(what_is_forwarded_and_old_is_removed_but_never_the_newest),
                 TEST(after_a_fault_everything_is_refused_until_the_ledger_is_reopened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
