@@ -29,6 +29,9 @@
 /* Together below the 20 s that a stop may take. */
 #define LISTENER_STOP_MS 5000
 #define FORWARDER_STOP_MS 10000
+#define STOP_S 18
+/* In the place of an exit status: told to stop before it had started. */
+#define STOPPED_EARLY (-1)
 /* A loop that has not come round for so long is not reported alive. */
 #define HEARTBEAT_MS 10000
 
@@ -106,11 +109,14 @@ static int check_drives(const struct daemon *daemon)
         return 0;
 }
 
-static void extend_start(void *arg)
+static bool go_on_starting(void *arg)
 {
         (void)arg;
+        sigset_t pending;
         (void)sd_notify(0,
                         "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Comparing the staging folder with the ledger");
+        return sigpending(&pending) < 0 ||
+               (!sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT));
 }
 
 static int passed_socket(void)
@@ -128,10 +134,10 @@ static int open_store(struct daemon *daemon)
                 log_mgr(LOG_ERROR, "The folder of the ledger %s cannot be used: %s",
                         daemon->config->ledger.file, strerror(-r));
         if (r == 0)
-                r = rebuild_open(daemon->config, extend_start, NULL, &daemon->ledger);
+                r = rebuild_open(daemon->config, go_on_starting, NULL, &daemon->ledger);
         if (r == 0)
                 r = quota_new(daemon->config, daemon->ledger, &daemon->quota);
-        return r < 0 ? EX_CANTCREAT : 0;
+        return r == -EINTR ? STOPPED_EARLY : r < 0 ? EX_CANTCREAT : 0;
 }
 
 static int open_listener(struct daemon *daemon)
@@ -180,13 +186,13 @@ static int start_threads(struct daemon *daemon)
 
 static int start(struct daemon *daemon)
 {
-        int status = open_log(daemon);
+        int status = check_drives(daemon); /* before the first file is made */
+        if (status == 0)
+                status = open_log(daemon);
         if (status)
                 return status;
         log_mgr(LOG_INFO, "fspd " FSP_VERSION " starts, site code %s", daemon->config->site.code);
-        status = check_drives(daemon);
-        if (status == 0)
-                status = open_store(daemon);
+        status = open_store(daemon);
         if (status == 0)
                 status = open_listener(daemon);
         return status ? status : start_threads(daemon);
@@ -196,23 +202,34 @@ static int start(struct daemon *daemon)
  * in its system call still uses ledger and configuration, so nothing of that
  * is freed, and the process ends at once.  All that was acknowledged is on
  * disk; the next start goes on from there. */
-static void abandon(struct daemon *daemon)
+static void abandon(const char *what, int status)
 {
-        log_mgr(LOG_WARNING, "The inbox %s hangs: the file in hand is left for the next start",
-                daemon->config->forwarder.inbox);
+        log_mgr(LOG_WARNING, "%s hangs: what is in hand is left for the next start", what);
         log_mgr(LOG_INFO, "fspd stopped");
         log_close();
-        _exit(EX_OK);
+        _exit(status);
 }
 
-static void stop(struct daemon *daemon)
+/* The last bound, whoever hangs: a disk is not asked for its consent. */
+static void *end_by_force(void *status)
 {
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &(struct timespec){ .tv_sec = STOP_S }, NULL);
+        _exit((int)(intptr_t)status);
+}
+
+static void stop(struct daemon *daemon, int status)
+{
+        pthread_t timer;
+        int r = pthread_create(&timer, NULL, end_by_force, (void *)(intptr_t)status);
+        if (r != 0)
+                log_mgr(LOG_WARNING, "The stop has no bound: %s", strerror(r));
         (void)sd_notify(0, "STOPPING=1"); /* no supervisor, no matter */
-        if (daemon->listener)
-                listener_stop(daemon->listener, LISTENER_STOP_MS);
+        bool left = daemon->listener && listener_stop(daemon->listener, LISTENER_STOP_MS) < 0;
         control_stop(daemon->control);
-        if (forwarder_stop(daemon->forwarder, FORWARDER_STOP_MS) == -ETIMEDOUT)
-                abandon(daemon);
+        if (forwarder_stop(daemon->forwarder, FORWARDER_STOP_MS) < 0)
+                abandon("The inbox", status);
+        if (left)
+                abandon("The listener", status);
         stager_stop(daemon->stager);
         listener_free(daemon->listener);
         quota_free(daemon->quota);
@@ -338,7 +355,9 @@ static int run(struct daemon *daemon)
         int status = start(daemon);
         if (status == 0)
                 status = serve(daemon);
-        stop(daemon);
+        if (status == STOPPED_EARLY)
+                status = EX_OK;
+        stop(daemon, status);
         return status;
 }
 

@@ -42,7 +42,8 @@ int delivery_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t coun
 #define DELIVERY_NEW_SHIPMENT (-1)
 int delivery_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment);
 int delivery_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason);
-/* Quarantined or forwarded back to received (from its kept body).  -ENOENT
+/* Quarantined, forwarded, or copied (half-way to an inbox that may never come
+ * back) to received again, from its kept body.  -ENOENT
  * unknown, -EALREADY still on its way, -ENODATA the body is gone. */
 int delivery_requeue(struct ledger *ledger, int64_t seq);
 /* The same for all that were received since then, are forwarded, and have
@@ -51,6 +52,10 @@ int delivery_requeue_since(struct ledger *ledger, int64_t since_ms, uint64_t *re
 
 /* The number of the inbox with this identity; a new one is remembered. */
 int delivery_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox);
+
+/* At the start, when all staged files have their rows: what else a damaged
+ * ledger had, in rows that are not to be believed, is quarantined. */
+int delivery_quarantine_broken(struct ledger *ledger);
 
 /* A message found as a staged file without a row: staged again, or, with a
  * reason, quarantined. */

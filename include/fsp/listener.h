@@ -28,8 +28,10 @@ int listener_open(struct config *config, int socket, struct ledger *ledger, stru
 int listener_run(struct listener *listener);
 /* A new configuration: all keys but address, port, connections and idle_timeout. */
 void listener_reload(struct listener *listener, struct config *config);
-/* Accepts no more, answers what is in hand (at most deadline_ms), closes all. */
-void listener_stop(struct listener *listener, int64_t deadline_ms);
+/* Accepts no more, answers what is in hand, closes all.  -ETIMEDOUT when that
+ * takes longer than deadline_ms (a disk that hangs): the loop is left behind,
+ * and the process must end by _exit. */
+int listener_stop(struct listener *listener, int64_t deadline_ms);
 void listener_free(struct listener *listener); /* after stop; NULL is allowed */
 
 /* "http://ADDRESS:PORT/PATH", of the socket in use. */

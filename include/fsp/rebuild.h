@@ -15,7 +15,8 @@
 #include "fsp/ledger.h"
 
 /* Opens the ledger, sets a damaged one aside, and sweeps the staging folder.
- * progress is called now and then (long work on many files). */
-int rebuild_open(struct config *config, void (*progress)(void *arg), void *arg, struct ledger **ret_ledger);
+ * progress is called now and then (long work on many files); when it says false
+ * the work is left for the next start: -EINTR. */
+int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, struct ledger **ret_ledger);
 
 #endif

@@ -24,6 +24,7 @@
 /* All but stop_fd belongs to the thread once it runs. */
 struct control {
         struct control_parts parts;
+        struct config *config; /* parts has texts of it */
         char *path;
         int64_t started_ms;
         int listen_fd;
@@ -235,6 +236,7 @@ static void free_control(struct control *control)
         fsutil_close_pointer(&control->run_fd);
         fsutil_close_pointer(&control->stop_fd);
         free(control->path);
+        config_unref(control->config);
         free(control);
 }
 
@@ -260,6 +262,7 @@ int control_start(struct config *config, const struct control_parts *parts, stru
         if (!control)
                 return -ENOMEM;
         control->parts = *parts;
+        control->config = config_ref(config);
         control->started_ms = clock_wall_ms();
         control->listen_fd = control->stop_fd = control->run_fd = -1;
         r = prepare_thread(control, config->admin.socket);

@@ -33,6 +33,9 @@ static int requeue_one(const struct control_parts *parts, struct query *query, c
         int r = name_parse(id, NULL, &name);
         if (r == 0)
                 r = query_find(query, &name, &name.seq, &delivery);
+        /* In a run that is going on, copied is a matter of a moment. */
+        if (r == 0 && delivery == DELIVERY_COPIED && forwarder_view(parts->forwarder).running)
+                r = -EALREADY;
         if (r == 0)
                 r = delivery_requeue(parts->ledger, name.seq);
         if (r == 0)

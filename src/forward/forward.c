@@ -147,7 +147,10 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         size_t published = 0;
         for (size_t i = 0; r >= 0 && i < batch->ready; i++) {
                 r = forward_publish(pass, pass->inbox, &batch->rows[i]);
-                if (r == 1) {
+                if (r < 0) {
+                        pass->stuck = r; /* stays copied: the next run looks at it */
+                        r = pass->inbox->kind->check(pass->inbox);
+                } else if (r == 1) {
                         batch->rows[published] = batch->rows[i];
                         batch->seqs[published++] = batch->rows[i].name.seq;
                 }
@@ -170,9 +173,11 @@ int forward_staged(struct pass *pass)
         if (!batch)
                 return -ENOMEM;
         int64_t after_seq = 0;
+        uint64_t left = pass->due;
         int r = 0;
-        while (r == 0 && !*pass->stop) {
+        while (r == 0 && left > 0 && !*pass->stop) {
                 uint64_t allowance = throttle_allowance(pass->throttle, pass->config, clock_monotonic_ms());
+                allowance = allowance < left ? allowance : left;
                 size_t limit = allowance < BATCH ? (size_t)allowance : BATCH;
                 if (limit == 0)
                         break;
@@ -181,6 +186,7 @@ int forward_staged(struct pass *pass)
                         break;
                 after_seq = batch->rows[batch->count - 1].name.seq;
                 pass->tried += batch->count;
+                left -= batch->count;
                 r = copy_batch(pass, batch);
                 int published = batch->ready > 0 ? publish_batch(pass, batch) : 0;
                 r = r < 0 ? r : published;

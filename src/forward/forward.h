@@ -21,8 +21,10 @@ struct pass {
         struct inbox *inbox;
         int64_t inbox_id;
         const _Atomic bool *stop;
+        uint64_t due; /* staged when the run began: what comes later is the next one's */
         /* found */
         uint64_t tried, copied;
+        int stuck; /* -errno of a file left behind, 0: none */
         int fault; /* -errno that ended the pass: the inbox, or the ledger */
 };
 

@@ -97,9 +97,12 @@ static void run_pass(struct forwarder *forwarder, const struct config *config, s
                                .stop = &forwarder->stop };
         forwarder->catch_up(forwarder->catch_up_arg, CATCH_UP_MS);
         uint64_t due = would_try(forwarder, config);
+        pass->due = due;
         pass->fault = open_inbox(forwarder, pass);
         if (pass->fault == 0 && forward_recover(pass) == 0)
                 (void)forward_staged(pass); /* the pass keeps its fault */
+        if (pass->fault == 0)
+                pass->fault = pass->stuck;
         if (pass->inbox)
                 pass->inbox->kind->close(pass->inbox);
         if (pass->fault && pass->tried < due)

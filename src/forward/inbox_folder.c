@@ -79,10 +79,20 @@ static int folder_put(struct inbox *inbox, const char *name, const void *data, s
         return r;
 }
 
+/* Names, too: a .tmp that is not there any more after a crash counts as renamed. */
+static int sync_names(const struct folder *folder)
+{
+        if (fsync(folder->fd) == 0 || errno == EINVAL) /* EINVAL: folders cannot be synced there */
+                return 0;
+        return -errno;
+}
+
 static int folder_flush(struct inbox *inbox)
 {
         struct folder *folder = folder_of(inbox);
-        return folder->local && syncfs(folder->fd) < 0 ? -errno : 0;
+        if (!folder->local)
+                return sync_names(folder);
+        return syncfs(folder->fd) < 0 ? -errno : 0;
 }
 
 static int folder_exists(struct inbox *inbox, const char *name)
@@ -110,9 +120,7 @@ static int folder_publish(struct inbox *inbox, const char *temporary, const char
 
 static int folder_settle(struct inbox *inbox)
 {
-        if (fsync(folder_of(inbox)->fd) == 0 || errno == EINVAL) /* EINVAL: folders cannot be synced there */
-                return 0;
-        return -errno;
+        return sync_names(folder_of(inbox));
 }
 
 static int folder_remove(struct inbox *inbox, const char *name)

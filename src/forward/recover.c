@@ -50,8 +50,12 @@ static int find_inbox(struct recovery *recovery, int64_t id)
                 return 0;
         }
         int r = query_inbox(pass->query, id, &identity, &place);
+        if (r == -ENOENT) { /* a ledger that was damaged: nobody knows where it was */
+                recovery->gone = true;
+                return 0;
+        }
         if (r < 0)
-                return r == -ENOENT ? -EUCLEAN : r;
+                return r;
         r = inbox_open_folder(place, pass->config->forwarder.require_mount, &recovery->opened);
         if (r == 0 && strcmp(recovery->opened->identity, identity) == 0)
                 recovery->inbox = recovery->opened;
@@ -76,8 +80,14 @@ static int decide(struct recovery *recovery, const struct query_pending *row)
                 recovery->arrived[recovery->arrived_count++] = row->name.seq;
         } else {
                 int r = forward_publish(recovery->pass, recovery->inbox, row);
-                if (r <= 0)
-                        return r;
+                if (r < 0) {
+                        /* One file must not hold up the others. */
+                        int health = recovery->inbox->kind->check(recovery->inbox);
+                        recovery->pass->stuck = r;
+                        return health;
+                }
+                if (r == 0)
+                        return 0;
                 recovery->published[recovery->published_count++] = row->name.seq;
         }
         recovery->done[recovery->done_count++] = *row;
@@ -163,6 +173,8 @@ int forward_recover(struct pass *pass)
         } while (r == 0 && !*pass->stop);
         if (recovery->opened)
                 recovery->opened->kind->close(recovery->opened);
+        if (recovery->waiting)
+                pass->stuck = -ESTALE;
         if (recovery->waiting)
                 log_mgr(LOG_ERROR,
                         "%llu message(s) were half-way into %s when it was another folder or file system; "

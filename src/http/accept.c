@@ -100,7 +100,7 @@ static void take_connection(struct listener *listener, int fd, const struct sock
         struct client_address peer = limits_address((const struct sockaddr *)address);
         bool trusted = limits_is_trusted(config, &peer);
         struct client *client = NULL;
-        if (listener->connection_count < config->listener.connections)
+        if (listener->connection_count < listener->max_connections)
                 client = limits_connect(listener->limits, &peer,
                                         trusted ? 0 : config->listener.connections_per_client);
         if (client) {

@@ -106,6 +106,8 @@ static void *capture_thread(void *arg)
                                 dropped);
                 capture_discard(record);
         }
+        fsutil_close_pointer(&capture->folder_fd);
+        free(capture);
         return NULL;
 }
 
@@ -161,17 +163,20 @@ int capture_open(const char *folder, unsigned limit, struct capture **ret_captur
         return 0;
 }
 
-void capture_close(struct capture *capture)
+void capture_close(struct capture *capture, int64_t wait_ms)
 {
         if (!capture)
                 return;
+        pthread_t thread = capture->thread; /* capture is its thread's from here on */
+        struct timespec until;
+        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
+        until.tv_sec += wait_ms / 1000;
         (void)pthread_mutex_lock(&capture->lock); /* as in take */
         capture->stop = true;
         (void)pthread_cond_signal(&capture->wake); /* cannot fail */
         (void)pthread_mutex_unlock(&capture->lock);
-        (void)pthread_join(capture->thread, NULL); /* it was created and is joined once */
-        fsutil_close_pointer(&capture->folder_fd);
-        free(capture);
+        if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+                (void)pthread_detach(thread); /* its folder hangs, or is slow */
 }
 
 struct capture_record *capture_begin(struct capture *capture, const char *uri)

@@ -34,7 +34,9 @@ struct capture_record {
 };
 
 int capture_open(const char *folder, unsigned limit, struct capture **ret_capture);
-void capture_close(struct capture *capture); /* writes what is queued; NULL is allowed */
+/* What is queued is still written, by its own thread, which then ends by itself;
+ * waited for at most wait_ms.  NULL is allowed. */
+void capture_close(struct capture *capture, int64_t wait_ms);
 
 /* NULL when the limit is reached or memory is short. */
 struct capture_record *capture_begin(struct capture *capture, const char *uri);

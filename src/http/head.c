@@ -68,6 +68,7 @@ static const char *check_field_line(const char *line, size_t size)
 enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const char **ret_why)
 {
         size_t at = 0;
+        unsigned lines = 0;
         *ret_size = 0;
         *ret_why = NULL;
         for (;;) {
@@ -90,5 +91,7 @@ enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const 
                 if (*ret_why)
                         return VERDICT_FRAMING;
                 at += length + 2;
+                if (++lines > HEAD_MAX_LINES)
+                        return VERDICT_HEAD_TOO_LARGE;
         }
 }

@@ -34,18 +34,29 @@ static size_t leave_escaped(void *arg, struct MHD_Connection *mhd, char *text)
         return strlen(text); /* the path is compared raw */
 }
 
-static void raise_descriptor_limit(const struct config *config)
+/* Ledger, logs, staging and inbox must never go without: so many descriptors
+ * stay theirs, however few there are. */
+static unsigned raise_descriptor_limit(const struct config *config)
 {
         struct rlimit limit;
         rlim_t wanted = (rlim_t)config->listener.connections + OTHER_DESCRIPTORS;
-        if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= wanted)
-                return;
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        if (setrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur < wanted)
-                log_mgr(LOG_WARNING,
-                        "Only %llu of the %llu file descriptors for listener.connections = %u can be had",
-                        (unsigned long long)limit.rlim_cur, (unsigned long long)wanted,
-                        config->listener.connections);
+        if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+                return config->listener.connections;
+        rlim_t before = limit.rlim_cur;
+        if (limit.rlim_cur < wanted) {
+                limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+                if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+                        limit.rlim_cur = before;
+        }
+        if (limit.rlim_cur >= wanted)
+                return config->listener.connections;
+        rlim_t others = limit.rlim_cur / 2 < OTHER_DESCRIPTORS ? limit.rlim_cur / 2 : OTHER_DESCRIPTORS;
+        unsigned connections = (unsigned)(limit.rlim_cur - others);
+        log_mgr(LOG_WARNING,
+                "The limit of file descriptors, %llu, allows %u connections instead of listener.connections "
+                "= %u",
+                (unsigned long long)limit.rlim_cur, connections, config->listener.connections);
+        return connections;
 }
 
 static int start_engine(struct listener *listener)
@@ -77,7 +88,7 @@ static int build(struct listener *listener, int socket)
                 return r;
         listener->socket = socket;
         accept_describe(listener->socket, listener->config->listener.paths.items[0], listener->url);
-        raise_descriptor_limit(listener->config);
+        listener->max_connections = raise_descriptor_limit(listener->config);
         listener->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
         listener->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
         if (listener->epoll_fd < 0 || listener->event_fd < 0)
@@ -128,19 +139,20 @@ void listener_reload(struct listener *listener, struct config *config)
         (void)pthread_mutex_unlock(&listener->lock);
 }
 
-void listener_stop(struct listener *listener, int64_t deadline_ms)
+int listener_stop(struct listener *listener, int64_t deadline_ms)
 {
         if (!listener->started)
-                return;
+                return 0;
         listener->stop = true;
         (void)listener_wake(listener); /* it looks once a second anyway */
         struct timespec until;
-        (void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail for this clock */
+        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
         until.tv_sec += deadline_ms / 1000;
-        if (pthread_timedjoin_np(listener->thread, NULL, &until) == 0)
-                listener->started = false;
-        else
-                log_mgr(LOG_WARNING, "Stopped with %u connection(s) unanswered", listener->connection_count);
+        listener->started = pthread_clockjoin_np(listener->thread, NULL, CLOCK_MONOTONIC, &until) != 0;
+        if (!listener->started)
+                return 0;
+        log_mgr(LOG_WARNING, "Stopped with %u connection(s) unanswered", listener->connection_count);
+        return -ETIMEDOUT;
 }
 
 void listener_free(struct listener *listener)

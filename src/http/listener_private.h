@@ -70,6 +70,7 @@ struct listener {
         struct limits *limits;
         struct MHD_Daemon *mhd;
         int socket, epoll_fd, event_fd;
+        unsigned max_connections; /* listener.connections, or what descriptors allow */
         pthread_t thread;
         bool started;
         char url[LISTENER_URL_SIZE];

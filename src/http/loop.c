@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #define SWEEP_MS 1000
+#define CAPTURE_FLUSH_MS 2000
 #define EVENTS 64
 
 int listener_wake(struct listener *listener)
@@ -40,7 +41,7 @@ static void change_capture(struct listener *listener, const struct config *old)
         if (old && strcmp(old->listener.capture, config->listener.capture) == 0 &&
             old->listener.capture_limit == config->listener.capture_limit)
                 return;
-        capture_close(listener->capture);
+        capture_close(listener->capture, 0);
         listener->capture = NULL;
         if (!*config->listener.capture)
                 return;
@@ -141,7 +142,7 @@ void *listener_loop(void *arg)
                 sweep(listener, clock_monotonic_ms());
         }
         linger_expire(&listener->linger, INT64_MAX);
-        capture_close(listener->capture);
+        capture_close(listener->capture, CAPTURE_FLUSH_MS);
         listener->capture = NULL;
         return NULL;
 }

@@ -206,6 +206,9 @@ static int grow_body(struct request *request, size_t needed)
         size_t room = request->room ? request->room : FIRST_ROOM;
         while (room < needed)
                 room *= 2;
+        if (room > listener->config->listener.max_message_size &&
+            needed <= listener->config->listener.max_message_size)
+                room = listener->config->listener.max_message_size;
         if (room == request->room)
                 return 0;
         if (listener->memory + room - request->room > listener->config->listener.memory)

@@ -13,6 +13,9 @@
 #include <string.h>
 #include <sys/socket.h>
 
+/* A stop waits only so long for the rest of a request. */
+#define STOPPING_MS 2000
+
 static uint64_t bytes_received(int fd)
 {
         struct tcp_info info;
@@ -41,6 +44,8 @@ static bool is_ours_to_finish(const struct connection *connection)
 void sweep_connections(struct listener *listener, int64_t now_ms)
 {
         int64_t timeout_ms = listener->config->listener.request_timeout_ms;
+        if (listener->stop && timeout_ms > STOPPING_MS)
+                timeout_ms = STOPPING_MS;
         for (struct connection *c = listener->connections; c; c = c->next) {
                 if (is_ours_to_finish(c))
                         continue;

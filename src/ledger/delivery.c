@@ -171,7 +171,7 @@ static int run_requeue(struct ledger *ledger, struct ledger_job *job)
                 requeue->outcome = -ENOENT;
                 return ledger_errno(result);
         }
-        bool ended = delivery == DELIVERY_FORWARDED || delivery == DELIVERY_QUARANTINED;
+        bool ended = delivery >= DELIVERY_COPIED; /* a copied one waits for an inbox that may be no more */
         requeue->outcome = !ended ? -EALREADY : !kept ? -ENODATA : 0;
         if (requeue->outcome < 0)
                 return 0;

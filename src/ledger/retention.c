@@ -95,7 +95,11 @@ int ledger_tidy(struct ledger *ledger)
 {
         struct step expired = { .count = 0 }, archived = { .count = 0 };
         int64_t now_ms = clock_wall_ms();
-        int r = find_expired(ledger, now_ms - ledger->batch_config->ledger.retention_ms, &expired);
+        /* What tells duplicates is kept as long as they are to be told. */
+        int64_t keep_ms = ledger->batch_config->ledger.retention_ms;
+        if (keep_ms < ledger->batch_config->policy.deduplicate_ms)
+                keep_ms = ledger->batch_config->policy.deduplicate_ms;
+        int r = find_expired(ledger, now_ms - keep_ms, &expired);
         if (r == 0)
                 r = find_archived(ledger, &archived);
         if (r == 0 && expired.count + archived.count > 0)

@@ -8,13 +8,30 @@
 
 /* Beyond every seq that was ever given. */
 #define LAST_SEQ (INT64_C(1) << 48)
+/* Rows of one table that the others may not know. */
+#define SLACK 100000
 
+#define MESSAGE_COLUMNS                                                                                      \
+        "seq, name_ms, node, received_ms, delivery, digest, size, client_address, client_id, netbios_name,"  \
+        " client_version, staged_ms, copied_ms, forwarded_ms, quarantined_ms, inbox, reason, seal"
+
+/* The first of them go by seq.  Rows whose seal does not fit, but which can
+ * still be given a name, wait in a table of their own, until the staged files
+ * have been looked at: a sound file tells more than a broken row. */
+#define MESSAGE_TABLES 4
 static const char *const copies[] = {
         "INSERT OR IGNORE INTO main.message SELECT * FROM damaged.message NOT INDEXED WHERE seq BETWEEN ?1 "
         "AND ?2"
         " AND seal IS seal(seq, name_ms, node, delivery, size, inbox, digest)",
+        "INSERT OR IGNORE INTO main.broken SELECT * FROM damaged.message NOT INDEXED WHERE seq BETWEEN ?1 "
+        "AND ?2"
+        " AND seal IS NOT seal(seq, name_ms, node, delivery, size, inbox, digest) AND delivery <> 3"
+        " AND name_ms BETWEEN 0 AND 253402300799999 AND node BETWEEN 0 AND 65535 AND size BETWEEN 1 AND "
+        "2147483647"
+        " AND length(digest) = 16",
         "INSERT OR IGNORE INTO main.body SELECT b.* FROM damaged.body b WHERE b.seq BETWEEN ?1 AND ?2"
-        " AND EXISTS(SELECT 1 FROM main.message m WHERE m.seq = b.seq)",
+        " AND (EXISTS(SELECT 1 FROM main.message m WHERE m.seq = b.seq)"
+        " OR EXISTS(SELECT 1 FROM main.broken m WHERE m.seq = b.seq))",
         "INSERT OR IGNORE INTO main.state SELECT s.* FROM damaged.state s WHERE s.id BETWEEN ?1 * 1024 AND "
         "?2 * 1024 + 1023"
         " AND EXISTS(SELECT 1 FROM main.message m WHERE m.seq = s.id >> 10)",
@@ -22,8 +39,14 @@ static const char *const copies[] = {
         "INSERT OR IGNORE INTO main.shipment SELECT * FROM damaged.shipment WHERE id BETWEEN ?1 AND ?2",
 };
 
-static int copy_range(sqlite3 *db, sqlite3_stmt *statement, int64_t first, int64_t last)
+/* So many ranges may be found broken, then the rest of a table is given up:
+ * behind a damaged last page every range is broken, up to the end of all numbers. */
+#define BROKEN_MAX 1000000
+
+static int copy_range(sqlite3_stmt *statement, int64_t first, int64_t last, unsigned *broken)
 {
+        if (*broken == BROKEN_MAX)
+                return 0;
         (void)sqlite3_bind_int64(statement, 1, first); /* cannot fail on a prepared parameter */
         (void)sqlite3_bind_int64(statement, 2, last);
         int result = sqlite3_step(statement);
@@ -32,18 +55,53 @@ static int copy_range(sqlite3 *db, sqlite3_stmt *statement, int64_t first, int64
         if (r != -EUCLEAN || first == last)
                 return r == -EUCLEAN ? 0 : r;
         int64_t middle = first + (last - first) / 2;
-        r = copy_range(db, statement, first, middle);
-        return r < 0 ? r : copy_range(db, statement, middle + 1, last);
+        (*broken)++;
+        r = copy_range(statement, first, middle, broken);
+        return r < 0 ? r : copy_range(statement, middle + 1, last, broken);
+}
+
+/* The numbers in use, as far as any of the three tables still tells. */
+static void find_bounds(sqlite3 *db, int64_t *ret_first, int64_t *ret_last)
+{
+        static const char *const asks[] = {
+                "SELECT min(seq) FROM damaged.message",    "SELECT max(seq) FROM damaged.message",
+                "SELECT min(seq) FROM damaged.body",       "SELECT max(seq) FROM damaged.body",
+                "SELECT min(id) >> 10 FROM damaged.state", "SELECT max(id) >> 10 FROM damaged.state",
+        };
+        int64_t first = LAST_SEQ, last = -1;
+        for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
+                sqlite3_stmt *statement = NULL;
+                if (sqlite3_prepare_v2(db, asks[i], -1, &statement, NULL) == SQLITE_OK &&
+                    sqlite3_step(statement) == SQLITE_ROW &&
+                    sqlite3_column_type(statement, 0) == SQLITE_INTEGER) {
+                        int64_t seq = sqlite3_column_int64(statement, 0);
+                        first = seq < first ? seq : first;
+                        last = seq > last ? seq : last;
+                }
+                (void)sqlite3_finalize(statement); /* repeats the result of step */
+        }
+        bool known = first >= 0 && first <= last && last < LAST_SEQ;
+        *ret_first = known && first > SLACK ? first - SLACK : 0;
+        *ret_last = known ? last + SLACK : LAST_SEQ;
 }
 
 static int copy_all(sqlite3 *db)
 {
+        static const char make_broken[] =
+                "CREATE TABLE IF NOT EXISTS main.broken AS SELECT * FROM main.message LIMIT 0";
+        int64_t first, last;
+        if (sqlite3_exec(db, make_broken, NULL, NULL, NULL) != SQLITE_OK)
+                return ledger_errno(sqlite3_errcode(db));
+        find_bounds(db, &first, &last);
         for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
                 sqlite3_stmt *statement = NULL;
                 /* A table that is not even there any more has nothing to give. */
                 if (sqlite3_prepare_v2(db, copies[i], -1, &statement, NULL) != SQLITE_OK)
                         continue;
-                int r = copy_range(db, statement, 0, LAST_SEQ);
+                unsigned broken = 0;
+                /* Inboxes and shipments have numbers of their own. */
+                int r = i < MESSAGE_TABLES ? copy_range(statement, first, last, &broken)
+                                           : copy_range(statement, 0, LAST_SEQ, &broken);
                 (void)sqlite3_finalize(statement); /* repeats the result of step */
                 if (r < 0)
                         return r;
@@ -51,19 +109,88 @@ static int copy_all(sqlite3 *db)
         return 0;
 }
 
+/* After an orderly stop there is no WAL to be lost. */
+static bool was_stopped(sqlite3 *db)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, "SELECT count(*) FROM damaged.meta WHERE key = 'running'", -1,
+                                        &statement, NULL);
+        if (result == SQLITE_OK)
+                result = sqlite3_step(statement);
+        bool stopped = result == SQLITE_ROW && sqlite3_column_int(statement, 0) == 0;
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return stopped;
+}
+
 int ledger_salvage(sqlite3 *db, const char *damaged, bool *ret_suspect)
 {
         char *sql = sqlite3_mprintf("ATTACH %Q AS damaged", damaged);
         if (!sql)
                 return -ENOMEM;
-        *ret_suspect = ledger_wal_has_lost(damaged);
+        bool lost = ledger_wal_has_lost(damaged); /* before SQLite looks at it */
         int result = sqlite3_exec(db, sql, NULL, NULL, NULL);
         sqlite3_free(sql);
+        *ret_suspect = lost;
         if (result != SQLITE_OK)
                 return 0; /* nothing can be read of it */
+        *ret_suspect = lost && !was_stopped(db);
         int r = copy_all(db);
         log_mgr(LOG_WARNING, "%d row(s) of the damaged ledger could be taken over",
                 sqlite3_total_changes(db));
         (void)sqlite3_exec(db, "DETACH damaged", NULL, NULL, NULL); /* at the latest when closed */
         return r;
+}
+
+/* Counts those of which no staged file has made a row meanwhile. */
+static int count_broken(struct ledger *ledger, int *ret_count)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(ledger->db,
+                                        "SELECT b.seq, b.size FROM broken b WHERE NOT EXISTS"
+                                        "(SELECT 1 FROM message m WHERE m.seq = b.seq)",
+                                        -1, &statement, NULL);
+        int count = 0;
+        while (result == SQLITE_OK || result == SQLITE_ROW) {
+                result = sqlite3_step(statement);
+                if (result != SQLITE_ROW)
+                        break;
+                int64_t seq = sqlite3_column_int64(statement, 0);
+                ledger->last_seq = seq > ledger->last_seq ? seq : ledger->last_seq;
+                ledger_count(ledger, LEDGER_NOWHERE, DELIVERY_QUARANTINED,
+                             sqlite3_column_int64(statement, 1));
+                count++;
+        }
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        *ret_count = count;
+        return ledger_errno(result);
+}
+
+static int run_broken(struct ledger *ledger, struct ledger_job *job)
+{
+        /* The delivery of such a row is not to be believed: a person decides. */
+        static const char quarantine[] =
+                "INSERT OR IGNORE INTO message(" MESSAGE_COLUMNS ")"
+                " SELECT seq, name_ms, node, received_ms, 4, digest, size, client_address, client_id, "
+                "netbios_name,"
+                " client_version, NULL, NULL, NULL, unixepoch() * 1000, 0,"
+                " 'its row in the ledger was damaged, so it may have been sent; fspctl requeue sends it "
+                "(again)',"
+                " seal(seq, name_ms, node, 4, size, 0, digest) FROM broken; DROP TABLE broken;";
+        int count = 0;
+        (void)job;
+        if (sqlite3_table_column_metadata(ledger->db, "main", "broken", NULL, NULL, NULL, NULL, NULL, NULL) !=
+            SQLITE_OK)
+                return 0; /* nothing was salvaged */
+        int r = count_broken(ledger, &count);
+        if (r == 0)
+                r = ledger_errno(sqlite3_exec(ledger->db, quarantine, NULL, NULL, NULL));
+        if (r == 0 && count > 0)
+                log_mgr(LOG_ERROR, "%d message(s) whose rows were damaged are quarantined", count);
+        return r;
+}
+
+int delivery_quarantine_broken(struct ledger *ledger)
+{
+        struct ledger_job job = { .run = run_broken };
+        return ledger_call(ledger, &job);
 }

@@ -188,7 +188,9 @@ static int mark_running(struct ledger *ledger)
 
 void ledger_mark_stopped(struct ledger *ledger)
 {
-        if (sqlite3_exec(ledger->db, "DELETE FROM meta WHERE key = 'running'", NULL, NULL, NULL) != SQLITE_OK)
+        if (sqlite3_exec(ledger->db, "DELETE FROM meta WHERE key = 'running'", NULL, NULL, NULL) !=
+                    SQLITE_OK ||
+            sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL) != SQLITE_OK)
                 log_mgr(LOG_WARNING, "The ledger %s is left as after a crash", ledger->path);
 }
 

@@ -46,7 +46,10 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                              " WHERE delivery = ?1 AND delivery <> 3 ORDER BY seq LIMIT 1",
         [STATEMENT_DELETE_BODY] = "DELETE FROM body WHERE seq = ?1",
         [STATEMENT_FIND_INBOX] = "SELECT id FROM inbox WHERE identity = ?1",
-        [STATEMENT_INSERT_INBOX] = "INSERT INTO inbox(identity, place) VALUES(?1, ?2)",
+        [STATEMENT_INSERT_INBOX] = /* Never the number of one that is lost while a copied row still names it.
+                                    */
+        "INSERT INTO inbox(id, identity, place) SELECT 1 + max(coalesce((SELECT max(id) FROM inbox), 0),"
+        " coalesce((SELECT max(inbox) FROM message WHERE delivery = 2), 0)), ?1, ?2",
         [STATEMENT_INSERT_SHIPMENT] = "INSERT INTO shipment(at_ms, files) VALUES(?1, ?2)",
         [STATEMENT_SHIPMENT_DONE] = "UPDATE shipment SET at_ms = ?2 WHERE id = ?1",
         [STATEMENT_DELETE_SHIPMENTS] = "DELETE FROM shipment WHERE at_ms < ?1",
@@ -54,11 +57,13 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                             " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
         /* By seq, oldest first; the newest row stays so that seq never repeats. */
         [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms FROM message"
-                              " WHERE seq < (SELECT max(seq) FROM message) ORDER BY seq LIMIT ?1",
+                              " WHERE delivery = 3 AND seq < (SELECT max(seq) FROM message)"
+                              " ORDER BY seq LIMIT ?1",
         [STATEMENT_DELETE_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
         [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id BETWEEN ?1 * 1024 AND ?1 * 1024 + 1023",
-        [STATEMENT_ARCHIVED] = "SELECT b.seq FROM body b JOIN message m ON m.seq = b.seq WHERE m.delivery = 3"
-                               " ORDER BY b.seq LIMIT ?1",
+        [STATEMENT_ARCHIVED] =
+                "SELECT b.seq FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE m.delivery = 3"
+                " ORDER BY b.seq LIMIT ?1",
         [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
 };
 

@@ -47,6 +47,9 @@ static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
 static int attach(struct ledger *ledger)
 {
         int r = ledger_connect(ledger->path, true, &ledger->db);
+        /* Without an orderly stop the WAL stays: its absence means damage. */
+        if (r == 0)
+                r = ledger_errno(sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL));
         if (r == 0)
                 (void)sqlite3_wal_hook(ledger->db, on_wal, ledger); /* gives the former hook's argument */
         return r;
@@ -82,10 +85,14 @@ static int reattach(struct ledger *ledger)
 
 static void go_offline(struct ledger *ledger, int fault)
 {
-        if (ledger->fault == 0)
+        int before = ledger->fault;
+        do {
+                if (before == -EUCLEAN)
+                        return; /* damage stays: see ledger_doubt */
+        } while (!atomic_compare_exchange_weak(&ledger->fault, &before, fault));
+        if (before == 0)
                 log_mgr(LOG_ERROR, "The ledger %s cannot be written: %s; clients get 503 until it can",
                         ledger->path, strerror(-fault));
-        ledger->fault = fault;
         ledger->retry_ms = clock_monotonic_ms() + RETRY_MS;
 }
 
@@ -96,8 +103,9 @@ static void try_online(struct ledger *ledger)
                 go_offline(ledger, r);
                 return;
         }
-        ledger->fault = 0;
-        log_mgr(LOG_INFO, "The ledger %s can be written again; messages are taken", ledger->path);
+        int before = ledger->fault;
+        if (before != -EUCLEAN && atomic_compare_exchange_strong(&ledger->fault, &before, 0))
+                log_mgr(LOG_INFO, "The ledger %s can be written again; messages are taken", ledger->path);
 }
 
 static void answer(struct ledger_job *job, int result)
@@ -189,7 +197,9 @@ static void tidy(struct ledger *ledger)
 static struct ledger_job *next_batch(struct ledger *ledger, bool *ret_end)
 {
         (void)pthread_mutex_lock(&ledger->lock); /* as in ring_stager */
-        int64_t until_ms = ledger->fault ? ledger->retry_ms : ledger->retention_ms;
+        int64_t until_ms = ledger->fault == -EUCLEAN ? clock_monotonic_ms() + RETRY_MS
+                           : ledger->fault           ? ledger->retry_ms
+                                                     : ledger->retention_ms;
         struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
         int r = 0;
         while (!ledger->first && !ledger->stopping && r == 0)

@@ -18,7 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define PROGRESS_EVERY 10000
+#define PROGRESS_EVERY 100
 
 struct sweep {
         struct config *config;
@@ -27,7 +27,7 @@ struct sweep {
         struct reader *reader;
         struct report report;
         int folder_fd, corrupt_fd;
-        void (*progress)(void *arg);
+        bool (*progress)(void *arg);
         void *progress_arg;
         uint64_t seen, imported, quarantined, leftovers, strangers;
 };
@@ -77,6 +77,10 @@ static int import_file(struct sweep *sweep, int place_fd, const char *file, cons
         AUTO_FREE unsigned char *data = NULL;
         size_t size;
         int r = fsutil_read_at(place_fd, file, (size_t)INT32_MAX, &data, &size);
+        if (r < 0 && r != -ENOMEM && r != -EMFILE && r != -ENFILE) {
+                log_mgr(LOG_ERROR, "%s in staging cannot be read and is left alone: %s", file, strerror(-r));
+                return 0;
+        }
         if (r < 0)
                 return r;
         const char *reason = NULL;
@@ -155,8 +159,8 @@ static int settle_folder(struct sweep *sweep, int place_fd)
                 if (entry->d_name[0] == '.' || strcmp(entry->d_name, QUARANTINE_FOLDER) == 0)
                         continue;
                 r = settle_file(sweep, place_fd, entry->d_name);
-                if (++sweep->seen % PROGRESS_EVERY == 0)
-                        sweep->progress(sweep->progress_arg);
+                if (++sweep->seen % PROGRESS_EVERY == 0 && !sweep->progress(sweep->progress_arg))
+                        r = -EINTR;
         }
         if (r == 0 && errno)
                 r = -errno;
@@ -221,7 +225,7 @@ static int open_folders(struct sweep *sweep)
         return r == 0 ? fsutil_open_folder(corrupt, &sweep->corrupt_fd) : r;
 }
 
-int rebuild_open(struct config *config, void (*progress)(void *arg), void *arg, struct ledger **ret_ledger)
+int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, struct ledger **ret_ledger)
 {
         struct sweep sweep = {
                 .config = config, .folder_fd = -1, .corrupt_fd = -1, .progress = progress, .progress_arg = arg
@@ -244,7 +248,9 @@ int rebuild_open(struct config *config, void (*progress)(void *arg), void *arg, 
                 r = settle_folder(&sweep, sweep.corrupt_fd);
         if (r == 0)
                 r = settle_suspects(&sweep);
-        if (opened && r < 0)
+        if (r == 0)
+                r = delivery_quarantine_broken(sweep.ledger);
+        if (opened && r < 0 && r != -EINTR)
                 log_mgr(LOG_ERROR, "The staging folder %s cannot be compared with the ledger: %s",
                         config->staging.directory, strerror(-r));
         say(&sweep);

@@ -188,7 +188,7 @@ static void what_is_forwarded_and_old_is_removed_but_never_the_newest(void **sta
         struct message_name name[3];
         int64_t shipment, until;
         config_unref(store.config);
-        store.config = store_config("[ledger]\nretention=1s\n");
+        store.config = store_config("[ledger]\nretention=1s\n[policy]\ndeduplicate=0\n");
         store_open();
         for (int i = 0; i < 3; i++) {
                 char text[2] = { (char)('a' + i), '\0' };

@@ -8,9 +8,10 @@ static const char message[] =
         "</Identification></ReportHeader><ReportBody><StateMessage><Topic Type=\"800\"/>"
         "<State ID=\"400\"/></StateMessage></ReportBody></Report>";
 
-static void no_progress(void *arg)
+static bool no_progress(void *arg)
 {
         (void)arg;
+        return true;
 }
 
 static void rebuild(void)
