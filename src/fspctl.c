@@ -18,16 +18,21 @@ enum command_bit {
         REQUEUE = 1 << 6,
         RESEND = 1 << 7,
         DRAIN = 1 << 8,
+        CLIENTS = 1 << 9,
+        REPORT = 1 << 10,
+        TAIL = 1 << 11,
+        EXPORT = 1 << 12,
 };
 
 #define SOME SIZE_MAX
+#define OPTIONAL (SIZE_MAX - 1)
 
 struct command {
         const char *name;
         enum command_bit bit;
         cmd_run_fn *run;
         bool needs_config;
-        size_t operands; /* SOME: one or more */
+        size_t operands; /* SOME: one or more, OPTIONAL: none or one */
         const char *synopsis, *summary, *help;
 };
 
@@ -44,6 +49,20 @@ static const struct command commands[] = {
           "  --delivery D         received, staged, copied, forwarded or quarantined\n"
           "  --limit N            100 by default, 0 = all\n"
           "  --json --csv         for programs\n" },
+        { "tail", TAIL, cmd_tail, true, 0, "[--json|--csv]", "new state messages as they come", NULL },
+        { "clients", CLIENTS, cmd_clients, true, 0, "[OPTIONS]", "the last known state of each client",
+          "  --class K            such as in-progress, deploy-failed, deployed, assign-failed\n"
+          "  --client C           ClientID or NetBIOS name, * allowed\n"
+          "  --since T            heard of since then\n"
+          "  --limit N            100 by default, 0 = all\n"
+          "  --json --csv         for programs\n" },
+        { "report", REPORT, cmd_reports, true, OPTIONAL, "[NAME] [OPTIONS]",
+          "counts and clients by state; without NAME what there is",
+          "  --since T            by messages received since then\n"
+          "  --limit N            100 by default, 0 = all\n"
+          "  --json --csv         for programs\n" },
+        { "export", EXPORT, cmd_export, true, 0, "[--since ID]",
+          "every message after ID in order of arrival, one JSON object a line", NULL },
         { "show", SHOW, cmd_show, true, 1, "ID [--raw|--json|--csv]",
           "one message and its delivery, or its bytes", NULL },
         { "send", SEND, cmd_send, false, 1, "URL [OPTIONS]", "send a state message as a client would",
@@ -72,17 +91,17 @@ struct choice {
 };
 #define PLACE(member) offsetof(struct cmd_arguments, member)
 static const struct choice choices[] = {
-        { "json", STATUS | MESSAGES | SHOW | SEND, false, PLACE(json) },
-        { "csv", STATUS | MESSAGES | SHOW, false, PLACE(csv) },
+        { "json", STATUS | MESSAGES | SHOW | SEND | CLIENTS | REPORT | TAIL | EXPORT, false, PLACE(json) },
+        { "csv", STATUS | MESSAGES | SHOW | CLIENTS | REPORT | TAIL, false, PLACE(csv) },
         { "raw", SHOW, false, PLACE(raw) },
-        { "since", MESSAGES | RESEND, true, PLACE(since) },
+        { "since", MESSAGES | RESEND | CLIENTS | REPORT | EXPORT, true, PLACE(since) },
         { "until", MESSAGES, true, PLACE(until) },
-        { "client", MESSAGES, true, PLACE(client) },
+        { "client", MESSAGES | CLIENTS, true, PLACE(client) },
         { "topic", MESSAGES | SEND, true, PLACE(topic) },
         { "state", MESSAGES | SEND, true, PLACE(state) },
-        { "class", MESSAGES, true, PLACE(state_class) },
+        { "class", MESSAGES | CLIENTS, true, PLACE(state_class) },
         { "delivery", MESSAGES, true, PLACE(delivery) },
-        { "limit", MESSAGES, true, PLACE(limit) },
+        { "limit", MESSAGES | CLIENTS | REPORT, true, PLACE(limit) },
         { "client-id", SEND, true, PLACE(client_id) },
         { "name", SEND, true, PLACE(name) },
         { "file", SEND, true, PLACE(file) },
@@ -200,8 +219,9 @@ static int check_line(const struct line *line, const struct command *command)
         for (i = 0; i < CHOICE_COUNT; i++)
                 if (line->given[i] && !(choices[i].commands & command->bit))
                         return refuse_usage("%s has no option --%s", command->name, choices[i].name);
-        bool fits = command->operands == SOME ? arguments->operand_count > 0
-                                              : arguments->operand_count == command->operands;
+        bool fits = command->operands == SOME       ? arguments->operand_count > 0
+                    : command->operands == OPTIONAL ? arguments->operand_count <= 1
+                                                    : arguments->operand_count == command->operands;
         if (!fits)
                 return refuse_usage("usage: fspctl %s %s", command->name, command->synopsis);
         if (arguments->json + arguments->csv + arguments->raw > 1)

@@ -8,6 +8,7 @@
 #include "fsp/ledger.h"
 #include "fsp/listener.h"
 #include "fsp/log.h"
+#include "fsp/pages.h"
 #include "fsp/quota.h"
 #include "fsp/rebuild.h"
 #include "fsp/stager.h"
@@ -44,6 +45,7 @@ struct daemon {
         struct stager *stager;
         struct forwarder *forwarder;
         struct control *control;
+        struct pages *pages;
         sigset_t signals;
         char status[160]; /* what systemd was told last */
 };
@@ -154,6 +156,35 @@ static int open_listener(struct daemon *daemon)
         return 0;
 }
 
+/* The page, where it is wanted, and then the orders. */
+static int open_admin(struct daemon *daemon)
+{
+        const struct config *config = daemon->config;
+        struct control_parts parts = { .ledger = daemon->ledger,
+                                       .quota = daemon->quota,
+                                       .listener = daemon->listener,
+                                       .forwarder = daemon->forwarder,
+                                       .site_code = config->site.code,
+                                       .staging_directory = config->staging.directory };
+        int r = config->admin.port < 0 ? 0 : pages_start(daemon->config, &parts, &daemon->pages);
+        if (r < 0) {
+                log_mgr(LOG_ERROR, "The web page cannot be served on %s port %d: %s", config->admin.address,
+                        config->admin.port, strerror(-r));
+                return EX_UNAVAILABLE;
+        }
+        if (daemon->pages) {
+                parts.admin_url = pages_url(daemon->pages);
+                log_mgr(LOG_INFO, "Web page at %s", parts.admin_url);
+        }
+        r = make_parent(config->admin.socket);
+        if (r == 0)
+                r = control_start(daemon->config, &parts, &daemon->control);
+        if (r < 0)
+                log_mgr(LOG_ERROR, "The control socket %s cannot be used: %s", config->admin.socket,
+                        strerror(-r));
+        return r < 0 ? EX_CANTCREAT : 0;
+}
+
 static int start_threads(struct daemon *daemon)
 {
         int r = stager_start(daemon->config, daemon->ledger, &daemon->stager);
@@ -164,20 +195,9 @@ static int start_threads(struct daemon *daemon)
                 log_mgr(LOG_ERROR, "Staging and forwarding cannot start: %s", strerror(-r));
                 return EX_SOFTWARE;
         }
-        struct control_parts parts = { .ledger = daemon->ledger,
-                                       .quota = daemon->quota,
-                                       .listener = daemon->listener,
-                                       .forwarder = daemon->forwarder,
-                                       .site_code = daemon->config->site.code,
-                                       .staging_directory = daemon->config->staging.directory };
-        r = make_parent(daemon->config->admin.socket);
-        if (r == 0)
-                r = control_start(daemon->config, &parts, &daemon->control);
-        if (r < 0) {
-                log_mgr(LOG_ERROR, "The control socket %s cannot be used: %s", daemon->config->admin.socket,
-                        strerror(-r));
-                return EX_CANTCREAT;
-        }
+        int status = open_admin(daemon);
+        if (status)
+                return status;
         r = listener_run(daemon->listener);
         if (r < 0)
                 log_mgr(LOG_ERROR, "The listener cannot start: %s", strerror(-r));
@@ -225,6 +245,7 @@ static void stop(struct daemon *daemon, int status)
                 log_mgr(LOG_WARNING, "The stop has no bound: %s", strerror(r));
         (void)sd_notify(0, "STOPPING=1"); /* no supervisor, no matter */
         bool left = daemon->listener && listener_stop(daemon->listener, LISTENER_STOP_MS) < 0;
+        pages_stop(daemon->pages);
         control_stop(daemon->control);
         if (forwarder_stop(daemon->forwarder, FORWARDER_STOP_MS) < 0)
                 abandon("The inbox", status);

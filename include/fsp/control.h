@@ -35,6 +35,7 @@ struct control_parts {
         struct listener *listener;
         struct forwarder *forwarder;
         const char *site_code;
+        const char *admin_url; /* NULL: no page */
         const char *staging_directory;
 };
 struct control;

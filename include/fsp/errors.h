@@ -31,6 +31,9 @@ int64_t errors_parse(const char *text);
 /* The ErrorCode="..." of StateDetails, found as text, nothing is parsed as XML.
  * ERRORS_NONE when there is none (details may be NULL). */
 int64_t errors_in_details(const char *details);
+/* The first parameter that reads as a code (params_json: an array of strings,
+ * or NULL), else the one in the details. */
+int64_t errors_in_state(const char *params_json, const char *details);
 
 /* "0x80072EE7", or "1603" for a plain code below 0x80000000. */
 #define ERRORS_TEXT_SIZE 16

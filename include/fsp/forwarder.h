@@ -13,6 +13,7 @@
 #define FSP_FORWARDER_H
 
 #include "fsp/config.h"
+#include "fsp/histogram.h"
 #include "fsp/ledger.h"
 #include <stdbool.h>
 #include <stdint.h>
@@ -46,8 +47,11 @@ struct forwarder_view {
         int64_t next_run_ms;      /* wall; CLOCK_UNKNOWN while running */
         int64_t late_ms;          /* how long a run is overdue or has been going on without an end, else 0 */
         uint64_t forwarded;       /* messages since the start */
+        int64_t success_ms;       /* wall: end of the last run that reached the inbox; CLOCK_UNKNOWN: none */
 };
 struct forwarder_view forwarder_view(struct forwarder *forwarder);
+/* What the runs took since the start, milliseconds. */
+struct histogram_view forwarder_run_ms(struct forwarder *forwarder);
 
 /* Finishes or abandons the file in hand and ends the thread.  -ETIMEDOUT when
  * the inbox hangs beyond deadline_ms: the thread is left behind, and the

@@ -13,6 +13,7 @@
 #define FSP_LEDGER_H
 
 #include "fsp/config.h"
+#include "fsp/histogram.h"
 #include "fsp/message.h"
 #include "fsp/name.h"
 #include <stdbool.h>
@@ -80,6 +81,8 @@ struct ledger_totals {
 struct ledger_totals ledger_totals(struct ledger *ledger);
 /* Receipt of the oldest one not forwarded; CLOCK_UNKNOWN: none. */
 int64_t ledger_oldest_ms(struct ledger *ledger);
+/* Jobs a transaction, since the start. */
+struct histogram_view ledger_batches(struct ledger *ledger);
 uint64_t ledger_commits(struct ledger *ledger); /* transactions since the start */
 
 const char *ledger_path(struct ledger *ledger);

@@ -14,6 +14,7 @@
 #define FSP_LISTENER_H
 
 #include "fsp/config.h"
+#include "fsp/histogram.h"
 #include "fsp/ledger.h"
 #include "fsp/quota.h"
 #include "fsp/verdict.h"
@@ -38,12 +39,19 @@ void listener_free(struct listener *listener); /* after stop; NULL is allowed */
 #define LISTENER_URL_SIZE 256
 const char *listener_url(struct listener *listener, char ret_url[LISTENER_URL_SIZE]);
 
+/* What an accepted message is about, by its first topic: 800, 1000, 1001, others. */
+enum listener_topic { TOPIC_DEPLOYMENT, TOPIC_COMMUNICATION, TOPIC_CERTIFICATE, TOPIC_OTHER };
+#define LISTENER_TOPICS 4
+
 struct listener_view {
         uint64_t
                 verdicts[VERDICT_COUNT]; /* requests on a client path, and refusals before a path was known */
-        unsigned connections;            /* open now */
-        int64_t heartbeat_ms;            /* monotonic: when the loop last came round */
+        uint64_t topics[LISTENER_TOPICS];
+        unsigned connections; /* open now */
+        int64_t heartbeat_ms; /* monotonic: when the loop last came round */
 };
 struct listener_view listener_view(struct listener *listener);
+/* From a request's head to its answer, microseconds. */
+struct histogram_view listener_request_us(struct listener *listener);
 
 #endif

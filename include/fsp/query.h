@@ -41,15 +41,18 @@ int query_shipments(struct query *query, int64_t since_ms,
 int query_find(struct query *query, const struct message_name *name, int64_t *ret_seq,
                enum delivery *ret_delivery);
 
-/* The state message viewer: one row a StateMessage, newest first. */
+/* The state message viewer: one row a StateMessage, newest first unless asked otherwise. */
 struct query_filter {
         int64_t since_ms, until_ms;   /* CLOCK_UNKNOWN: open; since <= receipt < until */
         const char *client;           /* glob on ClientID or NetBIOS name; NULL: all */
         int64_t topic_type, state_id; /* -1: all */
-        const char *state_class;      /* NULL: all */
+        const char *state_class;      /* glob; NULL: all */
         int delivery;                 /* -1: all, else enum delivery */
         uint64_t limit;               /* 0: all */
         int64_t seq;                  /* 0: all, else this message only */
+        bool oldest_first;            /* in order of arrival */
+        int64_t after_seq;            /* with oldest_first: only what came after this message */
+        int64_t from_seq, from_part;  /* 0: the newest first, else after this row, where a page ended */
 };
 struct query_message {
         struct message_name name;
@@ -67,5 +70,13 @@ struct query_message {
 /* visit's strings live until it returns; non-zero from it ends the walk. */
 int query_messages(struct query *query, const struct query_filter *filter,
                    int (*visit)(void *arg, const struct query_message *message), void *arg);
+
+/* What came and went in each hour that had any, oldest first; kept for 31 days. */
+struct query_hour {
+        int64_t start_ms; /* wall, a full hour */
+        uint64_t accepted, forwarded;
+};
+int query_hours(struct query *query, int64_t since_ms,
+                void (*visit)(void *arg, const struct query_hour *hour), void *arg);
 
 #endif

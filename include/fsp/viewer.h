@@ -91,7 +91,7 @@ enum viewer_report {
 enum viewer_shape { VIEWER_SHAPE_STATUS, VIEWER_SHAPE_CLIENTS, VIEWER_SHAPE_PROBLEMS };
 struct viewer_report_info {
         const char *name, *title;
-        enum viewer_shape shape; /* which of the three functions below gives its rows */
+        enum viewer_shape shape; /* STATUS, PROBLEMS: viewer_counts; CLIENTS: viewer_report_clients */
 };
 const struct viewer_report_info *viewer_report_info(enum viewer_report report);
 /* -EINVAL when no report has that name. */

@@ -33,6 +33,7 @@ struct cmd_arguments {
 typedef int cmd_run_fn(const struct cmd_arguments *arguments, const struct config *config);
 cmd_run_fn cmd_status, cmd_forward, cmd_messages, cmd_show, cmd_send, cmd_setup;
 cmd_run_fn cmd_requeue, cmd_resend, cmd_drain;
+cmd_run_fn cmd_clients, cmd_reports, cmd_tail, cmd_export;
 
 /* "fspctl: ..." on standard error. */
 void cmd_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));

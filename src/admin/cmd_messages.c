@@ -1,14 +1,12 @@
 #include "admin/cmd.h"
 #include "admin/cmd_ledger.h"
+#include "admin/cmd_options.h"
+#include "admin/cmd_pager.h"
 #include "admin/message_row.h"
-#include "fsp/catalog.h"
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
-#include "fsp/text.h"
 #include <errno.h>
 #include <string.h>
-
-#define DEFAULT_LIMIT 100
 
 /* client and what are made for the table. */
 static const struct format_column table_columns[] = {
@@ -27,15 +25,17 @@ struct listing {
         bool table;
 };
 
-/* The description and the parameters in one cell. */
+/* The description, the parameters and what the error among them means, in one cell. */
 static json_t *make_what(const json_t *row)
 {
         const char *state = json_string_value(json_object_get(row, "state"));
+        const char *error = json_string_value(json_object_get(row, "error_text"));
         char *params AUTO_FREE = format_cell(json_object_get(row, "params"));
 
         if (!params)
                 return NULL;
-        return json_sprintf("%s%s%s", state ? state : "", state && *params ? ": " : "", params);
+        return json_sprintf("%s%s%s%s%s%s", state ? state : "", state && *params ? ": " : "", params,
+                            error ? " (" : "", error ? error : "", error ? ")" : "");
 }
 
 static int add_table_cells(json_t *row)
@@ -64,56 +64,6 @@ static int show_message(void *arg, const struct query_message *message)
         return r;
 }
 
-static bool parse_when(const char *option, const char *text, int64_t *ret_ms)
-{
-        if (!text || clock_parse_when(text, clock_wall_ms(), ret_ms) == 0)
-                return true;
-        cmd_complain(
-                "--%s %s: give an RFC 3339 time, YYYY-MM-DD, an age such as 90s 15m 2h 3d 4w, now, today or "
-                "yesterday",
-                option, text);
-        return false;
-}
-
-static bool parse_number(const char *option, const char *text, uint64_t most, uint64_t *ret_value)
-{
-        uint64_t value;
-
-        if (text_parse_u64(text, &value) < 0 || value > most) {
-                cmd_complain("--%s %s: give a number from 0 to %ju", option, text, (uintmax_t)most);
-                return false;
-        }
-        *ret_value = value;
-        return true;
-}
-
-static bool parse_identifier(const char *option, const char *text, int64_t *ret_value)
-{
-        uint64_t value;
-
-        if (!text)
-                return true;
-        if (!parse_number(option, text, INT64_MAX, &value))
-                return false;
-        *ret_value = (int64_t)value;
-        return true;
-}
-
-static bool parse_class(const char *text)
-{
-        const struct catalog_state *rows;
-        size_t count, i;
-
-        if (!text || strcmp(text, "unknown") == 0)
-                return true;
-        rows = catalog_rows(&count);
-        for (i = 0; i < count; i++)
-                if (strcmp(rows[i].state_class, text) == 0)
-                        return true;
-        cmd_complain("--class %s: there is no such class", text);
-        return false;
-}
-
 static bool parse_delivery(const char *text, int *ret_delivery)
 {
         enum delivery delivery;
@@ -138,16 +88,17 @@ static bool parse_filter(const struct cmd_arguments *arguments, struct query_fil
                 .state_id = -1,
                 .state_class = arguments->state_class,
                 .delivery = -1,
-                .limit = DEFAULT_LIMIT,
+                .limit = CMD_DEFAULT_LIMIT,
         };
 
-        if (!parse_when("since", arguments->since, &filter.since_ms) ||
-            !parse_when("until", arguments->until, &filter.until_ms) ||
-            !parse_identifier("topic", arguments->topic, &filter.topic_type) ||
-            !parse_identifier("state", arguments->state, &filter.state_id) ||
-            !parse_class(arguments->state_class) || !parse_delivery(arguments->delivery, &filter.delivery))
+        if (!cmd_parse_when("since", arguments->since, &filter.since_ms) ||
+            !cmd_parse_when("until", arguments->until, &filter.until_ms) ||
+            !cmd_parse_identifier("topic", arguments->topic, &filter.topic_type) ||
+            !cmd_parse_identifier("state", arguments->state, &filter.state_id) ||
+            !cmd_parse_class(arguments->state_class) ||
+            !parse_delivery(arguments->delivery, &filter.delivery))
                 return false;
-        if (arguments->limit && !parse_number("limit", arguments->limit, INT64_MAX, &filter.limit))
+        if (!cmd_parse_limit(arguments->limit, &filter.limit))
                 return false;
         *ret_filter = filter;
         return true;
@@ -161,6 +112,7 @@ int cmd_messages(const struct cmd_arguments *arguments, const struct config *con
                 .table = !arguments->json && !arguments->csv,
         };
         struct query_filter filter;
+        struct cmd_pager pager;
         struct query *query;
         int r, end, result;
 
@@ -169,11 +121,13 @@ int cmd_messages(const struct cmd_arguments *arguments, const struct config *con
         result = cmd_open_ledger(config, &query);
         if (result != CMD_DONE)
                 return result;
+        cmd_pager_begin(&pager, &listing.format);
         r = listing.format.kind->begin(&listing.format);
         if (r == 0)
                 r = query_messages(query, &filter, show_message, &listing);
         end = listing.format.kind->end(&listing.format);
         query_close(query);
+        cmd_pager_end(&pager);
         if (r < 0 || end < 0)
                 return cmd_complain_ledger(config, r < 0 ? r : end);
         return CMD_DONE;

@@ -1,57 +1,10 @@
 #include "admin/cmd.h"
 #include "admin/cmd_ledger.h"
+#include "admin/message_picture.h"
 #include "admin/message_row.h"
-#include "fsp/catalog.h"
-#include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include <errno.h>
 #include <string.h>
-
-/* The whole message: the row of part 0 with history and report. */
-struct picture {
-        json_t *object;
-        json_t *parts;
-};
-
-/* What a part has beyond its row. */
-static json_t *make_part(const struct query_message *message)
-{
-        json_t *part = message_row_new(message);
-        const char *topic = message->has_state ? catalog_topic_name(message->topic_type) : NULL;
-
-        if (part && json_object_set_new(part, "topic", format_text(topic)) == 0 &&
-            json_object_set_new(part, "serial_number", format_text(message->serial_number)) == 0 &&
-            json_object_set_new(part, "details", format_text(message->details)) == 0)
-                return part;
-        json_decref(part);
-        return NULL;
-}
-
-static json_t *make_object(const struct query_message *message)
-{
-        json_t *object = message_row_new(message);
-
-        if (object && json_object_set_new(object, "size", json_integer(message->size)) == 0 &&
-            json_object_set_new(object, "reason", format_text(message->reason)) == 0 &&
-            json_object_set_new(object, "history", message_row_history(message)) == 0 &&
-            json_object_set_new(object, "report", json_array()) == 0)
-                return object;
-        json_decref(object);
-        return NULL;
-}
-
-static int add_part(void *arg, const struct query_message *message)
-{
-        struct picture *picture = arg;
-
-        if (!picture->object) {
-                picture->object = make_object(message);
-                picture->parts = json_object_get(picture->object, "report");
-        }
-        if (!picture->object || json_array_append_new(picture->parts, make_part(message)) < 0)
-                return -ENOMEM;
-        return 0;
-}
 
 static const char *const report_lines[][2] = {
         { "Message", "id" },
@@ -74,6 +27,8 @@ static const char *const part_lines[][2] = {
         { "  message time", "message_time" },
         { "  serial number", "serial_number" },
         { "  parameters", "params" },
+        { "  error", "error" },
+        { "  error means", "error_text" },
         { "  details", "details" },
 };
 
@@ -96,18 +51,19 @@ static int print_lines(const json_t *object, const char *const lines[][2], size_
         return 0;
 }
 
-static int print_picture(const struct picture *picture)
+static int print_picture(const json_t *picture)
 {
+        const json_t *parts = json_object_get(picture, "report");
         size_t i;
         json_t *item;
-        int r = print_lines(picture->object, report_lines, sizeof(report_lines) / sizeof(report_lines[0]));
+        int r = print_lines(picture, report_lines, sizeof(report_lines) / sizeof(report_lines[0]));
 
-        json_array_foreach(json_object_get(picture->object, "history"), i, item)(void)
+        json_array_foreach(json_object_get(picture, "history"), i, item)(void)
                 printf("  %-14s %s\n", json_string_value(json_object_get(item, "delivery")),
                        json_string_value(json_object_get(item, "at"))); /* main looks at the stream */
-        json_array_foreach(picture->parts, i, item)
+        json_array_foreach(parts, i, item)
         {
-                (void)printf("State message %zu of %zu\n", i + 1, json_array_size(picture->parts));
+                (void)printf("State message %zu of %zu\n", i + 1, json_array_size(parts));
                 if (r == 0)
                         r = print_lines(item, part_lines, sizeof(part_lines) / sizeof(part_lines[0]));
         }
@@ -129,24 +85,16 @@ static int print_rows(const struct cmd_arguments *arguments, const json_t *rows)
 static int show_decoded(const struct cmd_arguments *arguments, const struct config *config,
                         struct query *query, int64_t seq)
 {
-        struct query_filter filter = { .since_ms = CLOCK_UNKNOWN,
-                                       .until_ms = CLOCK_UNKNOWN,
-                                       .topic_type = -1,
-                                       .state_id = -1,
-                                       .delivery = -1,
-                                       .seq = seq };
-        struct picture picture = { NULL, NULL };
-        int r = query_messages(query, &filter, add_part, &picture);
+        json_t *picture = NULL;
+        int r = message_picture_read(query, seq, &picture);
 
-        if (r == 0 && !picture.object)
-                r = -ESTALE; /* retention took it this very moment */
         if (r == 0 && arguments->json)
-                r = format_json_value(stdout, picture.object, true);
+                r = format_json_value(stdout, picture, true);
         else if (r == 0 && arguments->csv)
-                r = print_rows(arguments, picture.parts);
+                r = print_rows(arguments, json_object_get(picture, "report"));
         else if (r == 0)
-                r = print_picture(&picture);
-        json_decref(picture.object);
+                r = print_picture(picture);
+        json_decref(picture);
         return r < 0 ? cmd_complain_ledger(config, r) : CMD_DONE;
 }
 
@@ -168,21 +116,14 @@ static int show_raw(const struct config *config, struct query *query, int64_t se
 int cmd_show(const struct cmd_arguments *arguments, const struct config *config)
 {
         const char *id = arguments->operands[0];
-        struct message_name name;
-        enum delivery delivery;
         struct query *query;
         int64_t seq;
         int r, result = cmd_open_ledger(config, &query);
 
         if (result != CMD_DONE)
                 return result;
-        /* A file's name will do as well. */
-        r = name_parse(id, "", &name);
-        if (r < 0)
-                r = name_parse(id, NAME_SUFFIX, &name);
-        if (r == 0)
-                r = query_find(query, &name, &seq, &delivery);
-        if (r == -EINVAL || r == -ENOENT) {
+        r = message_picture_find(query, id, &seq);
+        if (r == -ENOENT) {
                 cmd_complain("there is no message %s", id);
                 result = CMD_WRONG;
         } else if (r < 0)

@@ -47,6 +47,9 @@ static int table_begin(struct format *format)
         table->lines = scols_new_table();
         if (!table->lines)
                 return -ENOMEM;
+        /* Behind a pager there is a terminal as well. */
+        if (format->terminal)
+                scols_table_set_termforce(table->lines, SCOLS_TERMFORCE_ALWAYS);
         /* The cells are escaped already; scols would hide our own umlauts. */
         if (scols_table_enable_noencoding(table->lines, 1) < 0 ||
             scols_table_set_stream(table->lines, format->out) < 0)

@@ -1,6 +1,8 @@
 #include "admin/message_row.h"
+#include "admin/client_row.h"
 #include "fsp/catalog.h"
 #include "fsp/clock.h"
+#include "fsp/errors.h"
 
 static json_t *get_id(const void *item)
 {
@@ -125,6 +127,21 @@ static json_t *get_delivered(const void *item)
         return format_time(message->forwarded_ms);
 }
 
+static int64_t find_error(const struct query_message *message)
+{
+        return message->has_state ? errors_in_state(message->params_json, message->details) : ERRORS_NONE;
+}
+
+static json_t *get_error(const void *item)
+{
+        return client_row_error(find_error(item));
+}
+
+static json_t *get_error_text(const void *item)
+{
+        return client_row_error_text(find_error(item));
+}
+
 const struct format_column message_row_columns[] = {
         { .key = "id", .get = get_id },
         { .key = "part", .get = get_part },
@@ -142,6 +159,8 @@ const struct format_column message_row_columns[] = {
         { .key = "params", .get = get_params },
         { .key = "delivery", .get = get_delivery },
         { .key = "delivered", .get = get_delivered },
+        { .key = "error", .get = get_error },
+        { .key = "error_text", .get = get_error_text },
 };
 const size_t message_row_column_count = sizeof(message_row_columns) / sizeof(message_row_columns[0]);
 

@@ -19,6 +19,7 @@ void status_gather(const struct control_parts *parts, int64_t started_ms, struct
                 .now_ms = clock_wall_ms(),
                 .started_ms = started_ms,
                 .site_code = parts->site_code,
+                .admin = parts->admin_url,
                 .totals = ledger_totals(parts->ledger),
                 .oldest_ms = ledger_oldest_ms(parts->ledger),
                 .quota = quota_look(parts->quota),
@@ -172,9 +173,9 @@ json_t *status_object(const struct status_facts *facts)
                 return NULL;
         availability = status_judge(facts, reasons);
         object = json_pack(
-                "{s:s, s:s, s:s, s:s, s:n, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "availability",
+                "{s:s, s:s, s:s, s:s, s:o, s:I, s:o, s:I, s:I, s:I, s:I, s:I, s:o, s:o, s:o}", "availability",
                 availability_name(availability), "site_code", facts->site_code, "version", FSP_VERSION,
-                "listen", facts->listen, "admin", "staged",
+                "listen", facts->listen, "admin", format_text(facts->admin), "staged",
                 (json_int_t)(totals->received + totals->staged + totals->copied), "oldest_staged_seconds",
                 oldest_seconds(facts), "quarantined", (json_int_t)totals->quarantined, "received",
                 (json_int_t)verdicts[VERDICT_ACCEPTED], "forwarded", (json_int_t)facts->forwarder.forwarded,

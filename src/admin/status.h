@@ -18,8 +18,8 @@ const char *availability_name(enum availability availability);
 
 /* What is known at one moment. */
 struct status_facts {
-        int64_t now_ms, started_ms; /* wall */
-        const char *site_code;
+        int64_t now_ms, started_ms;    /* wall */
+        const char *site_code, *admin; /* admin: the page's address, NULL: none */
         char listen[LISTENER_URL_SIZE];
         struct ledger_totals totals;
         int64_t oldest_ms; /* receipt of the oldest message not forwarded */

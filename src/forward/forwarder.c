@@ -32,12 +32,14 @@ struct forwarder {
         int64_t retry_ms;             /* the last back-off; 0: the inbox was in reach */
         int64_t unreachable_since_ms; /* monotonic; 0: it is in reach */
         unsigned failed_runs;
+        int last_fault; /* of the run before, -errno */
 
         pthread_mutex_t lock; /* for all below */
         pthread_cond_t wake;
         struct config *config;
         bool rung, ended;
         struct forwarder_view view;
+        struct histogram run_ms;
         uint64_t runs_begun;
         int64_t due_ms; /* monotonic */
         int run_fd;
@@ -46,8 +48,6 @@ struct forwarder {
 static int open_place(struct pass *pass, const char *place)
 {
         int r = inbox_open_folder(place, pass->config->forwarder.require_mount, &pass->inbox);
-        if (r == 0)
-                r = delivery_inbox(pass->ledger, pass->inbox->identity, place, &pass->inbox_id);
         pass->place = place;
         return r;
 }
@@ -99,6 +99,9 @@ static void run_pass(struct forwarder *forwarder, const struct config *config, s
         uint64_t due = would_try(forwarder, config);
         pass->due = due;
         pass->fault = open_inbox(forwarder, pass);
+        if (pass->fault == 0)
+                pass->fault =
+                        delivery_inbox(pass->ledger, pass->inbox->identity, pass->place, &pass->inbox_id);
         if (pass->fault == 0 && forward_recover(pass) == 0)
                 (void)forward_staged(pass); /* the pass keeps its fault */
         if (pass->fault == 0)
@@ -107,8 +110,11 @@ static void run_pass(struct forwarder *forwarder, const struct config *config, s
                 pass->inbox->kind->close(pass->inbox);
         if (pass->fault && pass->tried < due)
                 pass->tried = due;
-        if (pass->fault == -EUCLEAN)
+        /* A read that failed once looks like this, too: only the second run in
+         * a row is believed. */
+        if (pass->fault == -EUCLEAN && forwarder->last_fault == -EUCLEAN)
                 ledger_doubt(forwarder->ledger);
+        forwarder->last_fault = pass->fault;
         if (pass->fault)
                 log_mgr(LOG_ERROR, "The run ended early: %s; %" PRIu64 " file(s) stay staged",
                         strerror(-pass->fault), ledger_totals(forwarder->ledger).staged);
@@ -168,6 +174,9 @@ static void end_run(struct forwarder *forwarder, const struct pass *pass, int64_
                                                        .copied = pass->copied,
                                                        .fault = pass->fault };
         forwarder->view.forwarded += pass->copied;
+        if (!pass->fault)
+                forwarder->view.success_ms = wall_ms + duration_ms;
+        histogram_add(&forwarder->run_ms, (uint64_t)duration_ms);
         forwarder->view.running = false;
         forwarder->due_ms = due_ms;
         uint64_t one = 1;
@@ -251,6 +260,11 @@ struct forwarder_view forwarder_view(struct forwarder *forwarder)
         return view;
 }
 
+struct histogram_view forwarder_run_ms(struct forwarder *forwarder)
+{
+        return histogram_look(&forwarder->run_ms);
+}
+
 static void forwarder_free(struct forwarder *forwarder)
 {
         query_close(forwarder->query);
@@ -287,6 +301,8 @@ int forwarder_start(struct config *config, struct ledger *ledger,
         forwarder->catch_up_arg = arg;
         forwarder->config = config_ref(config);
         forwarder->staging_fd = forwarder->corrupt_fd = forwarder->run_fd = -1;
+        forwarder->run_ms.unit = 10;
+        forwarder->view.success_ms = CLOCK_UNKNOWN;
         forwarder->due_ms = clock_monotonic_ms(); /* a start forwards at once */
         pthread_condattr_t attributes;
         (void)pthread_mutex_init(&forwarder->lock, NULL); /* cannot fail with default attributes */

@@ -114,8 +114,7 @@ static int recover_one(struct recovery *recovery, const struct query_pending *ro
 static int commit_batch(struct recovery *recovery)
 {
         struct pass *pass = recovery->pass;
-        int r = recovery->inbox && recovery->published_count ? recovery->inbox->kind->settle(recovery->inbox)
-                                                             : 0;
+        int r = recovery->inbox && recovery->done_count ? recovery->inbox->kind->settle(recovery->inbox) : 0;
         if (r == 0 && recovery->arrived_count)
                 r = delivery_mark_forwarded(pass->ledger, recovery->arrived, recovery->arrived_count, 0);
         if (r == 0 && recovery->published_count) {

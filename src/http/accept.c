@@ -16,17 +16,16 @@
 #define ACCEPT_ROUND 64 /* connections taken before others get their turn */
 #define BACKLOG 4096    /* cut to net.core.somaxconn by the kernel */
 
-static int make_address(const struct config *config, struct sockaddr_storage *ret_address,
+static int make_address(const char *text, unsigned port, struct sockaddr_storage *ret_address,
                         socklen_t *ret_size)
 {
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)config->listener.port) };
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6,
-                                    .sin6_port = htons((uint16_t)config->listener.port) };
+        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
+        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)port) };
         memset(ret_address, 0, sizeof(*ret_address));
-        if (inet_pton(AF_INET, config->listener.address, &in.sin_addr) == 1) {
+        if (inet_pton(AF_INET, text, &in.sin_addr) == 1) {
                 memcpy(ret_address, &in, sizeof(in));
                 *ret_size = sizeof(in);
-        } else if (inet_pton(AF_INET6, config->listener.address, &in6.sin6_addr) == 1) {
+        } else if (inet_pton(AF_INET6, text, &in6.sin6_addr) == 1) {
                 memcpy(ret_address, &in6, sizeof(in6));
                 *ret_size = sizeof(in6);
         } else {
@@ -35,12 +34,12 @@ static int make_address(const struct config *config, struct sockaddr_storage *re
         return 0;
 }
 
-int accept_bind(struct config *config, int *ret_socket)
+int accept_bind(const char *text, unsigned port, int *ret_socket)
 {
         struct sockaddr_storage address;
         socklen_t size;
         int one = 1, zero = 0;
-        int r = make_address(config, &address, &size);
+        int r = make_address(text, port, &address, &size);
         if (r < 0)
                 return r;
         int fd = socket(address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);

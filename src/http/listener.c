@@ -13,6 +13,8 @@
 
 /* Descriptors beside those of clients: ledger, logs, inbox, lingering ones. */
 #define OTHER_DESCRIPTORS 512
+/* The lowest bound of the request times: to 8 s in doublings. */
+#define REQUEST_UNIT_US 250
 /* The largest head, and what libmicrohttpd keeps with it. */
 #define CONNECTION_MEMORY (40U * 1024U)
 
@@ -83,7 +85,9 @@ static int start_engine(struct listener *listener)
 
 static int build(struct listener *listener, int socket)
 {
-        int r = socket >= 0 ? accept_adopt(socket) : accept_bind(listener->config, &socket);
+        int r = socket >= 0 ? accept_adopt(socket)
+                            : accept_bind(listener->config->listener.address, listener->config->listener.port,
+                                          &socket);
         if (r < 0)
                 return r;
         listener->socket = socket;
@@ -113,6 +117,7 @@ int listener_open(struct config *config, int socket, struct ledger *ledger, stru
         listener->config = config_ref(config);
         listener->ledger = ledger;
         listener->quota = quota;
+        listener->request_us.unit = REQUEST_UNIT_US;
         (void)pthread_mutex_init(&listener->lock, NULL); /* cannot fail with default attributes */
         int r = build(listener, socket);
         if (r < 0) {
@@ -186,5 +191,12 @@ struct listener_view listener_view(struct listener *listener)
                                       .heartbeat_ms = listener->heartbeat_ms };
         for (int i = 0; i < VERDICT_COUNT; i++)
                 view.verdicts[i] = listener->verdicts[i];
+        for (int i = 0; i < LISTENER_TOPICS; i++)
+                view.topics[i] = listener->topics[i];
         return view;
+}
+
+struct histogram_view listener_request_us(struct listener *listener)
+{
+        return histogram_look(&listener->request_us);
 }

@@ -4,6 +4,7 @@
 #define LISTENER_PRIVATE_H
 
 #include "capture.h"
+#include "fsp/histogram.h"
 #include "fsp/listener.h"
 #include "limits.h"
 #include "linger.h"
@@ -55,6 +56,7 @@ struct request {
         struct client_address client;
         bool close, on_client_path, admitted, charged;
         const char *uri_end; /* where the raw URI ends in libmicrohttpd's memory */
+        int64_t started_us;  /* monotonic: its head */
         size_t admitted_size;
         unsigned char *body;
         size_t size, room, total; /* kept, allocated, seen */
@@ -98,6 +100,8 @@ struct listener {
         /* Read by anyone. */
         _Atomic bool stop;
         _Atomic uint64_t verdicts[VERDICT_COUNT];
+        _Atomic uint64_t topics[LISTENER_TOPICS];
+        struct histogram request_us;
         _Atomic unsigned connection_count;
         _Atomic int64_t heartbeat_ms;
 };
@@ -107,8 +111,8 @@ void *listener_loop(void *arg);
 int listener_wake(struct listener *listener);
 
 /* accept.c */
-int accept_bind(struct config *config, int *ret_socket);
-int accept_adopt(int socket); /* one from systemd, which may block */
+int accept_bind(const char *text, unsigned port, int *ret_socket); /* text: a numeric address */
+int accept_adopt(int socket);                                      /* one from systemd, which may block */
 void accept_clients(struct listener *listener);
 void accept_notify(void *arg, struct MHD_Connection *mhd, void **context,
                    enum MHD_ConnectionNotificationCode code);

@@ -32,6 +32,7 @@ static struct request *request_take(struct listener *listener)
         }
         listener->requests++;
         request->phase = PHASE_HEAD;
+        request->started_us = clock_monotonic_us();
         request->verdict = VERDICT_ACCEPTED;
         request->why = NULL;
         request->close = request->on_client_path = request->admitted = request->charged = false;
@@ -146,6 +147,18 @@ static void log_answer(const struct request *request)
         }
 }
 
+static void count_topic(struct listener *listener, const struct report *report)
+{
+        enum listener_topic topic = TOPIC_OTHER;
+        if (report->state_count && report->states[0].topic_type == 800)
+                topic = TOPIC_DEPLOYMENT;
+        else if (report->state_count && report->states[0].topic_type == 1000)
+                topic = TOPIC_COMMUNICATION;
+        else if (report->state_count && report->states[0].topic_type == 1001)
+                topic = TOPIC_CERTIFICATE;
+        listener->topics[topic]++;
+}
+
 static enum MHD_Result answer(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
@@ -155,6 +168,9 @@ static enum MHD_Result answer(struct request *request, struct MHD_Connection *mh
         request->phase = PHASE_DONE;
         if (request->verdict != VERDICT_PATH)
                 listener->verdicts[request->verdict]++;
+        if (request->verdict == VERDICT_ACCEPTED)
+                count_topic(listener, &request->report);
+        histogram_add(&listener->request_us, (uint64_t)(clock_monotonic_us() - request->started_us));
         log_answer(request);
         return reply_queue(listener->replies, mhd, request->verdict, close);
 }

@@ -120,13 +120,13 @@ static bool is_ok(sqlite3_stmt *row)
         return text && strcmp(text, "ok") == 0;
 }
 
-int ledger_verify(const char *path, sqlite3 *db, bool *ret_suspect)
+int ledger_verify(const char *path, sqlite3 *db, bool wal_has_lost, bool *ret_suspect)
 {
         struct stat st;
         /* 'running' is written at each start and reaches the ledger's own file
          * at once; an orderly stop takes it back. */
         int running = ask(db, "SELECT count(*) FROM meta WHERE key = 'running'", is_zero);
-        bool suspect = running == -EUCLEAN && ledger_wal_has_lost(path);
+        bool suspect = running == -EUCLEAN && wal_has_lost;
         int r = running == -EUCLEAN ? 0 : running;
         if (r == 0)
                 r = ask(db,

@@ -2,6 +2,7 @@
 #include "ledger_private.h"
 
 #include "fsp/clock.h"
+#include "rollup.h"
 #include <assert.h>
 #include <errno.h>
 #include <jansson.h>
@@ -280,6 +281,8 @@ static int run_import(struct ledger *ledger, struct ledger_job *job)
                 r = insert_message(ledger, &row, import->report);
         if (r == 0)
                 r = insert_body(ledger, row.name.seq, import->packed, import->packed_size);
+        if (r == 0 && row.name.seq <= ledger->rolled_seq)
+                r = rollup_reset(ledger);
         if (r < 0)
                 return r;
         if (row.name.seq > ledger->last_seq)

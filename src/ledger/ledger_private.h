@@ -3,6 +3,7 @@
 #define LEDGER_PRIVATE_H
 
 #include "fsp/delivery.h"
+#include "fsp/histogram.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -32,11 +33,17 @@ enum statement {
         STATEMENT_SHIPMENT_DONE,
         STATEMENT_DELETE_SHIPMENTS,
         STATEMENT_PROBE,
+        STATEMENT_COUNT_HOUR,
+        STATEMENT_DELETE_HOURS,
         STATEMENT_EXPIRED,
         STATEMENT_DELETE_MESSAGE,
         STATEMENT_DELETE_STATES,
         STATEMENT_ARCHIVED,
         STATEMENT_VACUUM,
+        STATEMENT_ROLLED,
+        STATEMENT_FORGET_LINK,
+        STATEMENT_FORGET_CLIENT,
+        STATEMENT_FORGET_STATES,
         STATEMENT_COUNT
 };
 
@@ -45,7 +52,8 @@ struct ledger {
         char *path;
         int lock_fd; /* flock on PATH.lock: one fspd a ledger */
         unsigned node;
-        bool suspect; /* commits were lost since it was last written */
+        bool wal_has_lost; /* as it lay there before SQLite looked at it */
+        bool suspect;      /* commits were lost since it was last written */
 
         /* Under lock. */
         pthread_mutex_t lock;
@@ -63,14 +71,17 @@ struct ledger {
         struct config *batch_config;
         int64_t last_seq, last_name_ms;
         int64_t delta[DELIVERY_COUNT], delta_bytes; /* of the open transaction */
+        int64_t accepted, forwarded;                /* by the open transaction */
         int wal_pages;
         int64_t retry_ms, retention_ms; /* monotonic: when to try again, to tidy again */
+        int64_t rolled_seq, roll_ms;    /* the cursor of rollup.h; when to move it again */
 
         /* Read by anyone. */
         _Atomic int64_t totals[DELIVERY_COUNT];
         _Atomic int64_t bytes;
         _Atomic uint64_t commits;
-        _Atomic int fault; /* 0 while online, else -errno */
+        struct histogram batch; /* jobs in a transaction */
+        _Atomic int fault;      /* 0 while online, else -errno */
 };
 
 /* schema.c */
@@ -95,7 +106,7 @@ int ledger_add_seal(sqlite3 *db); /* as an SQL function */
 
 /* damage.c: 0, or -EUCLEAN when rows or pages are not what we wrote.
  * *ret_suspect: all is sound, but later commits are missing. */
-int ledger_verify(const char *path, sqlite3 *db, bool *ret_suspect);
+int ledger_verify(const char *path, sqlite3 *db, bool wal_has_lost, bool *ret_suspect);
 bool ledger_wal_has_lost(const char *path);
 
 /* salvage.c: what is sound in another, damaged ledger is copied into db. */
@@ -109,6 +120,10 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
 #define LEDGER_PARTS 1024 /* state.id is seq * LEDGER_PARTS + part */
 int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room,
                 size_t *ret_size);
+
+/* hour.c: what the open transaction accepted and forwarded, in its hour. */
+int ledger_count_hour(struct ledger *ledger);
+int ledger_forget_hours(struct ledger *ledger);
 
 /* retention.c: one small step; 1 when there is more to do, 0, -errno. */
 int ledger_tidy(struct ledger *ledger);

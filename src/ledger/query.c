@@ -12,11 +12,17 @@
 struct query {
         sqlite3 *db;
         sqlite3_stmt *pending, *body, *find; /* asked once a file: kept prepared */
+        struct query_clients clients;
 };
 
 sqlite3 *query_db(struct query *query)
 {
         return query->db;
+}
+
+struct query_clients *query_clients(struct query *query)
+{
+        return &query->clients;
 }
 
 int query_open(const char *path, struct query **ret_query)

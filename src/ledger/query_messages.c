@@ -78,7 +78,7 @@ static void sql_state_class(sqlite3_context *context, int count, sqlite3_value *
                         SQLITE_STATIC);
 }
 
-static int add_functions(sqlite3 *db)
+int query_add_functions(sqlite3 *db)
 {
         const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
         int result = sqlite3_create_function_v2(db, "matches_glob", 2, flags, NULL, sql_matches_glob, NULL,
@@ -108,7 +108,7 @@ static char *build_sql(const struct query_filter *filter)
                                   " OR matches_glob(:client, m.netbios_name))" },
                 { filter->topic_type != -1, " AND IFNULL(s.topic_type, -1) = :topic" },
                 { filter->state_id != -1, " AND IFNULL(s.state_id, -1) = :state" },
-                { filter->state_class, " AND state_class(s.topic_type, s.state_id) = :class" },
+                { filter->state_class, " AND matches_glob(:class, state_class(s.topic_type, s.state_id))" },
                 /* "<> 3" in so many words opens the index of what is on its way */
                 { filter->delivery != -1 && filter->delivery != DELIVERY_FORWARDED,
                   " AND m.delivery = :delivery AND m.delivery <> 3" },
@@ -124,12 +124,16 @@ static char *build_sql(const struct query_filter *filter)
                 return NULL;
         (void)fputs("SELECT " COLUMNS " FROM message m LEFT JOIN state s"
                     " ON s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023"
-                    " WHERE m.seq <= :from AND (m.seq < :from OR (s.id & 1023) > :after)",
+                    " WHERE ",
                     out); /* the stream remembers a fault until fclose */
+        (void)fputs(filter->oldest_first ? "m.seq >= :from AND (m.seq > :from OR (s.id & 1023) > :after)"
+                                         : "m.seq <= :from AND (m.seq < :from OR (s.id & 1023) > :after)",
+                    out);
         for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
                 if (conditions[i].wanted)
                         (void)fputs(conditions[i].sql, out);
-        (void)fputs(" ORDER BY m.seq DESC, s.id ASC LIMIT :limit", out);
+        (void)fprintf(out, " ORDER BY m.seq %s, s.id ASC LIMIT :limit",
+                      filter->oldest_first ? "ASC" : "DESC");
         if (fclose(out) == 0)
                 return sql;
         free(sql);
@@ -265,13 +269,19 @@ static int read_page(sqlite3_stmt *statement, size_t limit, struct page *page)
         return ledger_errno(result);
 }
 
-static int walk(sqlite3_stmt *statement, uint64_t limit,
+static int walk(sqlite3_stmt *statement, const struct query_filter *filter,
                 int (*visit)(void *arg, const struct query_message *message), void *arg)
 {
         struct page page = { .from = INT64_MAX, .after = -1 };
-        uint64_t left = limit == 0 ? UINT64_MAX : limit;
+        uint64_t left = filter->limit == 0 ? UINT64_MAX : filter->limit;
         int r = 0;
 
+        if (filter->oldest_first)
+                page = (struct page){ .from = filter->after_seq, .after = LEDGER_PARTS };
+        if (filter->from_seq) {
+                page.from = filter->from_seq;
+                page.after = filter->from_part;
+        }
         while (r == 0 && left > 0) {
                 size_t wanted = left < PAGE_ROWS ? (size_t)left : PAGE_ROWS;
                 size_t i;
@@ -297,14 +307,14 @@ int query_messages(struct query *query, const struct query_filter *filter,
 
         if (!sql)
                 return -ENOMEM;
-        r = add_functions(db);
+        r = query_add_functions(db);
         if (r < 0)
                 return r;
         r = ledger_errno(sqlite3_prepare_v2(db, sql, -1, &statement, NULL));
         if (r == 0)
                 r = bind_filter(statement, filter);
         if (r == 0)
-                r = walk(statement, filter->limit, visit, arg);
+                r = walk(statement, filter, visit, arg);
         (void)sqlite3_finalize(statement); /* repeats the result of step */
         return r;
 }

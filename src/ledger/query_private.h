@@ -1,3 +1,4 @@
+/* What the reading files of the ledger room share. */
 #ifndef QUERY_PRIVATE_H
 #define QUERY_PRIVATE_H
 
@@ -6,5 +7,21 @@
 
 /* The read-only connection. */
 sqlite3 *query_db(struct query *query);
+
+/* matches_glob(pattern, text) and state_class(topic_type, state_id). */
+int query_add_functions(sqlite3 *db);
+
+/* What this connection knows of the clients beyond the ledger's own tables:
+ * its temporary ones hold every client with a message after from, up to to. */
+struct query_clients {
+        bool made;
+        int64_t from, to;
+};
+struct query_clients *query_clients(struct query *query);
+
+/* viewer_clients.c: sees to it that they are complete, in a transaction of its
+ * own unless there is one; *ret_own is for query_leave_clients. */
+int query_enter_clients(struct query *query, bool *ret_own);
+void query_leave_clients(struct query *query, bool own);
 
 #endif

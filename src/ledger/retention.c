@@ -2,6 +2,7 @@
 #include "ledger_private.h"
 
 #include "fsp/clock.h"
+#include "rollup.h"
 #include <errno.h>
 
 #define STEP_ROWS 200
@@ -66,7 +67,9 @@ static int delete_step(struct ledger *ledger, const struct step *expired, const 
 {
         int r = ledger_run_simple(ledger, STATEMENT_BEGIN);
         for (size_t i = 0; r == 0 && i < expired->count; i++) {
-                r = delete_row(ledger, STATEMENT_DELETE_BODY, expired->seqs[i]);
+                r = rollup_forget(ledger, expired->seqs[i]);
+                if (r == 0)
+                        r = delete_row(ledger, STATEMENT_DELETE_BODY, expired->seqs[i]);
                 if (r == 0)
                         r = delete_row(ledger, STATEMENT_DELETE_STATES, expired->seqs[i]);
                 if (r == 0)
@@ -106,5 +109,7 @@ int ledger_tidy(struct ledger *ledger)
                 r = delete_step(ledger, &expired, &archived);
         if (r == 0)
                 r = forget_shipments(ledger, now_ms);
+        if (r == 0)
+                r = ledger_forget_hours(ledger);
         return r < 0 ? r : expired.count == STEP_ROWS || archived.count == STEP_ROWS;
 }

@@ -4,6 +4,7 @@
 #include "ledger_private.h"
 
 #include "fsp/log.h"
+#include "rollup.h"
 #include <errno.h>
 
 /* Beyond every seq that was ever given. */
@@ -109,6 +110,39 @@ static int copy_all(sqlite3 *db)
         return 0;
 }
 
+/* A damaged page can end a walk early without a word.  So each seq that body,
+ * state or the index of open rows still names is looked up by itself. */
+static int copy_missed(sqlite3 *db)
+{
+        static const char *const asks[] = {
+                "SELECT seq FROM damaged.body WHERE seq NOT IN (SELECT seq FROM main.message)",
+                "SELECT DISTINCT id >> 10 FROM damaged.state WHERE id >> 10 NOT IN (SELECT seq FROM "
+                "main.message)",
+                "SELECT seq FROM damaged.message INDEXED BY message_open WHERE delivery <> 3"
+                " AND seq NOT IN (SELECT seq FROM main.message)",
+        };
+        sqlite3_stmt *copy[MESSAGE_TABLES] = { NULL };
+        int r = 0;
+        for (size_t i = 0; i < MESSAGE_TABLES; i++)
+                (void)sqlite3_prepare_v2(db, copies[i], -1, &copy[i],
+                                         NULL); /* NULL: not even that is there */
+        for (size_t i = 0; r == 0 && i < sizeof(asks) / sizeof(asks[0]); i++) {
+                sqlite3_stmt *ask = NULL;
+                if (sqlite3_prepare_v2(db, asks[i], -1, &ask, NULL) != SQLITE_OK)
+                        continue;
+                while (r == 0 && sqlite3_step(ask) == SQLITE_ROW) {
+                        int64_t seq = sqlite3_column_int64(ask, 0);
+                        unsigned broken = BROKEN_MAX - 1;
+                        for (size_t j = 0; r == 0 && j < MESSAGE_TABLES; j++)
+                                r = copy[j] ? copy_range(copy[j], seq, seq, &broken) : 0;
+                }
+                (void)sqlite3_finalize(ask); /* where it ended, the next one begins */
+        }
+        for (size_t i = 0; i < MESSAGE_TABLES; i++)
+                (void)sqlite3_finalize(copy[i]); /* repeats the last result */
+        return r;
+}
+
 /* After an orderly stop there is no WAL to be lost. */
 static bool was_stopped(sqlite3 *db)
 {
@@ -135,6 +169,8 @@ int ledger_salvage(sqlite3 *db, const char *damaged, bool *ret_suspect)
                 return 0; /* nothing can be read of it */
         *ret_suspect = lost && !was_stopped(db);
         int r = copy_all(db);
+        if (r == 0)
+                r = copy_missed(db);
         log_mgr(LOG_WARNING, "%d row(s) of the damaged ledger could be taken over",
                 sqlite3_total_changes(db));
         (void)sqlite3_exec(db, "DETACH damaged", NULL, NULL, NULL); /* at the latest when closed */
@@ -184,6 +220,8 @@ static int run_broken(struct ledger *ledger, struct ledger_job *job)
         int r = count_broken(ledger, &count);
         if (r == 0)
                 r = ledger_errno(sqlite3_exec(ledger->db, quarantine, NULL, NULL, NULL));
+        if (r == 0 && count > 0)
+                r = rollup_reset(ledger); /* they may lie behind its cursor */
         if (r == 0 && count > 0)
                 log_mgr(LOG_ERROR, "%d message(s) whose rows were damaged are quarantined", count);
         return r;

@@ -3,11 +3,13 @@
 
 #include "fsp/clock.h"
 #include "fsp/log.h"
+#include "rollup.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define APPLICATION_ID 0x46535031 /* "FSP1" */
 
@@ -34,7 +36,12 @@ static const char *const migrations[] = {
         /* The bytes as received: LZ4 block, or as they are where that is no shorter. */
         "CREATE TABLE body(seq INTEGER PRIMARY KEY, data BLOB NOT NULL);"
         /* The throttle's memory: so many files went out at that time. */
-        "CREATE TABLE shipment(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, files INTEGER NOT NULL);",
+        "CREATE TABLE shipment(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, files INTEGER NOT NULL);"
+        /* How many messages came and went in each hour, for the page: no row is counted for it. */
+        "CREATE TABLE hour(start_ms INTEGER PRIMARY KEY, accepted INTEGER NOT NULL, forwarded INTEGER NOT "
+        "NULL);"
+        /* What is known of each client, made from the above. */
+        ROLLUP_TABLES(""),
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -122,9 +129,9 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
 {
         /* The size of the WAL is bounded by checkpoints of the writer's own
          * making, after the answers are out; never inside a commit. */
-        static const char setup[] = "PRAGMA page_size = 8192;"
-                                    "PRAGMA auto_vacuum = INCREMENTAL;"
-                                    "PRAGMA journal_mode = WAL;"
+        static const char first[] = "PRAGMA page_size = 8192;"
+                                    "PRAGMA auto_vacuum = INCREMENTAL;";
+        static const char setup[] = "PRAGMA journal_mode = WAL;"
                                     "PRAGMA synchronous = FULL;"
                                     "PRAGMA wal_autocheckpoint = 0;"
                                     "PRAGMA journal_size_limit = 67108864;"
@@ -134,6 +141,8 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
                                     "PRAGMA temp_store = MEMORY;"
                                     "PRAGMA cache_size = -4096;";
         sqlite3 *db = NULL;
+        struct stat st;
+        bool is_new = stat(path, &st) < 0 || st.st_size == 0;
         int flags = create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
         int result = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
         if (result == SQLITE_OK)
@@ -141,12 +150,16 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
         if (result == SQLITE_OK)
                 result = sqlite3_busy_timeout(db, 5000);
         if (result == SQLITE_OK)
+                result = sqlite3_exec(db, create && is_new ? first : "", NULL, NULL, NULL);
+        if (result == SQLITE_OK)
                 result = sqlite3_exec(db,
                                       create ? setup : "PRAGMA mmap_size = 0; PRAGMA trusted_schema = OFF;",
                                       NULL, NULL, NULL);
         int r = ledger_errno(result);
         if (r == 0)
                 r = ledger_add_seal(db);
+        if (r == 0)
+                r = rollup_add_functions(db);
         if (r == 0)
                 r = check_version(db, create);
         if (r < 0) {
@@ -220,9 +233,11 @@ static int load_totals(struct ledger *ledger)
 
 int ledger_load(struct ledger *ledger)
 {
-        int r = ledger_verify(ledger->path, ledger->db, &ledger->suspect);
+        int r = ledger_verify(ledger->path, ledger->db, ledger->wal_has_lost, &ledger->suspect);
         if (r == 0)
                 r = load_node(ledger);
+        if (r == 0)
+                r = rollup_cursor(ledger->db, &ledger->rolled_seq);
         if (r == 0)
                 r = mark_running(ledger);
         if (r == 0)

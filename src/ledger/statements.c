@@ -1,5 +1,6 @@
 /* The SQL of the writing connection, one text a statement. */
 #include "ledger_private.h"
+#include "rollup.h"
 
 #include <assert.h>
 
@@ -55,6 +56,11 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_DELETE_SHIPMENTS] = "DELETE FROM shipment WHERE at_ms < ?1",
         [STATEMENT_PROBE] = "INSERT INTO meta(key, value) VALUES('last_fault_over', ?1)"
                             " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+        [STATEMENT_COUNT_HOUR] =
+                "INSERT INTO hour(start_ms, accepted, forwarded) VALUES(?1, ?2, ?3)"
+                " ON CONFLICT(start_ms) DO UPDATE SET accepted = accepted + excluded.accepted,"
+                " forwarded = forwarded + excluded.forwarded",
+        [STATEMENT_DELETE_HOURS] = "DELETE FROM hour WHERE start_ms < ?1",
         /* By seq, oldest first; the newest row stays so that seq never repeats. */
         [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms FROM message"
                               " WHERE delivery = 3 AND seq < (SELECT max(seq) FROM message)"
@@ -65,6 +71,14 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                 "SELECT b.seq FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE m.delivery = 3"
                 " ORDER BY b.seq LIMIT ?1",
         [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
+        [STATEMENT_ROLLED] = "INSERT INTO meta(key, value) VALUES('rolled_seq', ?1)"
+                             " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+        [STATEMENT_FORGET_LINK] = "DELETE FROM client_message WHERE seq = ?1",
+        [STATEMENT_FORGET_CLIENT] = "DELETE FROM client WHERE last_seq = ?1 AND key ="
+                                    " (SELECT " ROLLUP_KEY " FROM message m WHERE m.seq = ?1)"
+                                    " RETURNING number",
+        [STATEMENT_FORGET_STATES] =
+                "DELETE FROM client_state WHERE slot IN (" ROLLUP_SLOTS ") AND client = ?1",
 };
 
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which)

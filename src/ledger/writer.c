@@ -4,6 +4,7 @@
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
+#include "rollup.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -23,9 +24,14 @@
 #define RETRY_MS 1000
 #define TIDY_MS 60000
 #define TIDY_AGAIN_MS 50
+#define ROLL_PAUSE 30 /* times as long as the step took */
 
 void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size)
 {
+        if (from == LEDGER_NOWHERE && to == DELIVERY_RECEIVED)
+                ledger->accepted++;
+        if (to == DELIVERY_FORWARDED)
+                ledger->forwarded++;
         if (from < DELIVERY_COUNT)
                 ledger->delta[from]--;
         if (to < DELIVERY_COUNT)
@@ -119,11 +125,15 @@ static void answer(struct ledger_job *job, int result)
 
 static int run_batch(struct ledger *ledger, struct ledger_job *job)
 {
+        uint64_t jobs = 0;
         int r = ledger_run_simple(ledger, STATEMENT_BEGIN);
         if (r < 0)
                 return r;
-        for (; r == 0 && job; job = job->next)
+        for (; r == 0 && job; job = job->next, jobs++)
                 r = job->run(ledger, job);
+        histogram_add(&ledger->batch, jobs);
+        if (r == 0)
+                r = ledger_count_hour(ledger);
         if (r == 0)
                 r = ledger_run_simple(ledger, STATEMENT_COMMIT);
         if (r < 0 && !sqlite3_get_autocommit(ledger->db))
@@ -167,6 +177,7 @@ static void carry_out(struct ledger *ledger, struct ledger_job *batch)
         }
         memset(ledger->delta, 0, sizeof(ledger->delta));
         ledger->delta_bytes = 0;
+        ledger->accepted = ledger->forwarded = 0;
         int r = run_batch(ledger, batch);
         if (r == 0)
                 settle_totals(ledger);
@@ -192,6 +203,23 @@ static void tidy(struct ledger *ledger)
         ledger->retention_ms = now_ms + (more > 0 ? TIDY_AGAIN_MS : half_ms < TIDY_MS ? half_ms : TIDY_MS);
 }
 
+/* What is known of the clients moves on when nobody waits; in a steady rush
+ * only for so small a part of the time that intake does not notice. */
+static void roll(struct ledger *ledger, bool busy)
+{
+        int64_t began_ms = clock_monotonic_ms();
+        if (ledger->fault || began_ms < ledger->roll_ms)
+                return;
+        int r = rollup_step(ledger, busy);
+        if (r < 0)
+                go_offline(ledger, r);
+        if (r <= 0)
+                return;
+        int64_t ended_ms = clock_monotonic_ms();
+        ledger->roll_ms = ended_ms + (busy ? (ended_ms - began_ms + 1) * ROLL_PAUSE : 0);
+        checkpoint(ledger);
+}
+
 /* Waits for jobs, or for the time of the next chore.  Takes at most BATCH_MAX
  * of them, in the order they came; NULL on a chore or the end. */
 static struct ledger_job *next_batch(struct ledger *ledger, bool *ret_end)
@@ -200,6 +228,8 @@ static struct ledger_job *next_batch(struct ledger *ledger, bool *ret_end)
         int64_t until_ms = ledger->fault == -EUCLEAN ? clock_monotonic_ms() + RETRY_MS
                            : ledger->fault           ? ledger->retry_ms
                                                      : ledger->retention_ms;
+        if (!ledger->fault && rollup_is_behind(ledger) && ledger->roll_ms < until_ms)
+                until_ms = ledger->roll_ms;
         struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
         int r = 0;
         while (!ledger->first && !ledger->stopping && r == 0)
@@ -232,6 +262,7 @@ static void *writer(void *arg)
                     clock_monotonic_ms() >= ledger->retry_ms)
                         try_online(ledger);
                 tidy(ledger);
+                roll(ledger, batch != NULL);
         }
         return NULL;
 }
@@ -278,6 +309,11 @@ static void wake_waiter(struct ledger_job *job, int result)
 void ledger_doubt(struct ledger *ledger)
 {
         ledger->fault = -EUCLEAN;
+}
+
+struct histogram_view ledger_batches(struct ledger *ledger)
+{
+        return histogram_look(&ledger->batch);
 }
 
 bool ledger_is_suspect(struct ledger *ledger)
@@ -341,12 +377,15 @@ int ledger_open(struct config *config, const char *damaged, struct ledger **ret_
                 return -ENOMEM;
         ledger->lock_fd = -1;
         ledger->last = &ledger->first;
+        ledger->batch.unit = 1;
         ledger->config = config_ref(config);
         ledger->path = strdup(config->ledger.file);
         (void)pthread_mutex_init(&ledger->lock, NULL); /* cannot fail with default attributes */
         int r = ledger->path ? lock_ledger(ledger) : -ENOMEM;
-        if (r == 0)
+        if (r == 0) {
+                ledger->wal_has_lost = ledger_wal_has_lost(ledger->path);
                 r = attach(ledger);
+        }
         bool suspect = false;
         if (r == 0 && damaged)
                 r = ledger_salvage(ledger->db, damaged, &suspect);

@@ -8,6 +8,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <libxml/SAX2.h>
+#include <libxml/globals.h>
 #include <libxml/parser.h>
 #include <libxml/parserInternals.h>
 #include <limits.h>
@@ -145,6 +146,10 @@ enum verdict parser_read(struct parser *parser, enum config_validate validate, c
                          struct report *report, const char **ret_why)
 {
         assert(size <= INT_MAX);
+        /* libxml2 makes its state of this thread at first use, and does not
+         * look whether it got it. */
+        if (!xmlGetGlobalState())
+                return VERDICT_BUSY;
         if (report_prepare(report, size) < 0)
                 return VERDICT_BUSY;
         if (xmlDictSize(parser->context->dict) > MAX_DICTIONARY && renew_context(parser) < 0)
@@ -154,6 +159,8 @@ enum verdict parser_read(struct parser *parser, enum config_validate validate, c
 
         /* Gives no document, as no handler here builds one; the flags tell all. */
         (void)xmlCtxtReadMemory(context, text, (int)size, NULL, NULL, XML_PARSE_NONET | XML_PARSE_IGNORE_ENC);
+        if (context->errNo == XML_ERR_NO_MEMORY)
+                return VERDICT_BUSY; /* not the message's fault */
         if (parser->verdict != VERDICT_ACCEPTED) {
                 *ret_why = parser->why;
                 return parser->verdict;

@@ -7,6 +7,7 @@
 #include "fsp/quarantine.h"
 #include "fsp/query.h"
 #include "fsp/text.h"
+#include "fsp/witness.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +20,7 @@
 #include <unistd.h>
 
 #define PROGRESS_EVERY 100
+#define MAYBE_SENT "the ledger lost commits, so it may have been sent; fspctl requeue sends it (again)"
 
 struct sweep {
         struct config *config;
@@ -29,6 +31,8 @@ struct sweep {
         int folder_fd, corrupt_fd;
         bool (*progress)(void *arg);
         void *progress_arg;
+        struct message_name *renaming; /* as the witness has it */
+        size_t renaming_count;
         uint64_t seen, imported, quarantined, leftovers, strangers;
 };
 
@@ -60,6 +64,8 @@ static int open_ledger(struct config *config, struct ledger **ret_ledger)
 {
         char aside[PATH_MAX];
         int r = ledger_open(config, NULL, ret_ledger);
+        if (r == -EUCLEAN) /* a read that failed once looks like this, too */
+                r = ledger_open(config, NULL, ret_ledger);
         if (r != -EUCLEAN)
                 return r;
         r = set_aside(config->ledger.file, aside);
@@ -69,6 +75,16 @@ static int open_ledger(struct config *config, struct ledger **ret_ledger)
 static int move_to_corrupt(struct sweep *sweep, const char *file)
 {
         return renameat(sweep->folder_fd, file, sweep->corrupt_fd, file) < 0 ? -errno : 0;
+}
+
+static bool was_being_renamed(const struct sweep *sweep, const struct message_name *name)
+{
+        for (size_t i = 0; i < sweep->renaming_count; i++) {
+                const struct message_name *one = &sweep->renaming[i];
+                if (one->seq == name->seq && one->time_ms == name->time_ms && one->node == name->node)
+                        return true;
+        }
+        return false;
 }
 
 /* A file without a row: what it says decides.  place is staging or corrupt/. */
@@ -88,7 +104,9 @@ static int import_file(struct sweep *sweep, int place_fd, const char *file, cons
                 reader_read(sweep->reader, sweep->config, NULL, data, size, &sweep->report, &reason);
         bool readable =
                 verdict == VERDICT_ACCEPTED || verdict == VERDICT_OLD_CLIENT || verdict == VERDICT_TOPIC;
-        if (place_fd == sweep->corrupt_fd)
+        if (readable && was_being_renamed(sweep, name))
+                reason = MAYBE_SENT;
+        else if (place_fd == sweep->corrupt_fd)
                 reason = "it lay in the folder of damaged messages";
         else if (readable)
                 reason = NULL; /* accepted once, under whatever policy was in force then */
@@ -168,32 +186,65 @@ static int settle_folder(struct sweep *sweep, int place_fd)
         return r;
 }
 
+static struct quarantine quarantine_of(const struct sweep *sweep)
+{
+        return (struct quarantine){ .ledger = sweep->ledger,
+                                    .query = sweep->query,
+                                    .staging_fd = sweep->folder_fd,
+                                    .corrupt_fd = sweep->corrupt_fd };
+}
+
+static int look_at(struct sweep *sweep, enum delivery delivery, int64_t seq, struct query_pending *ret_row)
+{
+        size_t count = 0;
+        int r = query_pending(sweep->query, delivery, seq - 1, 1, ret_row, &count);
+        return r < 0 ? r : count == 0 || ret_row->name.seq != seq ? -ENOENT : 0;
+}
+
+/* A name that was being renamed has a row that is copied at least; one that is
+ * not has lost that commit. */
+static int settle_witnessed(struct sweep *sweep)
+{
+        struct quarantine quarantine = quarantine_of(sweep);
+        for (size_t i = 0; i < sweep->renaming_count; i++) {
+                struct query_pending row;
+                enum delivery delivery;
+                int64_t seq;
+                int r = query_find(sweep->query, &sweep->renaming[i], &seq, &delivery);
+                if (r == -ENOENT || (r == 0 && delivery >= DELIVERY_COPIED))
+                        continue;
+                if (r == 0)
+                        r = look_at(sweep, delivery, seq, &row);
+                if (r == 0)
+                        r = quarantine_message(&quarantine, &row, MAYBE_SENT);
+                if (r < 0)
+                        return r;
+        }
+        return 0;
+}
+
 /* Commits were lost: a message that is received by its row, but has no file,
  * may long have been staged and sent.  It is not sent again by guess. */
 static int settle_suspects(struct sweep *sweep)
 {
-        struct quarantine quarantine = { .ledger = sweep->ledger,
-                                         .query = sweep->query,
-                                         .staging_fd = sweep->folder_fd,
-                                         .corrupt_fd = sweep->corrupt_fd };
+        struct quarantine quarantine = quarantine_of(sweep);
         int64_t after_seq = 0;
         size_t count;
         struct query_pending row;
-        int r = ledger_is_suspect(sweep->ledger) ? 0 : -ENOENT;
-        if (r == 0)
-                log_mgr(LOG_ERROR,
-                        "The ledger has lost its last commits; what may have been sent is quarantined");
-        while (r == 0 &&
-               (r = query_pending(sweep->query, DELIVERY_RECEIVED, after_seq, 1, &row, &count)) == 0 &&
-               count) {
+        if (!ledger_is_suspect(sweep->ledger))
+                return 0;
+        log_mgr(LOG_ERROR, "The ledger has lost its last commits; what may have been sent is quarantined");
+        for (;;) {
                 char file[NAME_SIZE];
+                int r = query_pending(sweep->query, DELIVERY_RECEIVED, after_seq, 1, &row, &count);
+                if (r < 0 || count == 0)
+                        return r;
                 after_seq = row.name.seq;
                 if (faccessat(sweep->folder_fd, name_format_file(&row.name, NAME_SUFFIX, file), F_OK, 0) < 0)
-                        r = quarantine_message(&quarantine, &row,
-                                               "the ledger lost commits, so it may have been sent; fspctl "
-                                               "requeue sends it (again)");
+                        r = quarantine_message(&quarantine, &row, MAYBE_SENT);
+                if (r < 0)
+                        return r;
         }
-        return r == -ENOENT ? 0 : r;
 }
 
 static void say(const struct sweep *sweep)
@@ -243,9 +294,13 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
         if (r == 0)
                 r = reader_new(&sweep.reader);
         if (r == 0)
+                r = witness_read(sweep.folder_fd, &sweep.renaming, &sweep.renaming_count);
+        if (r == 0)
                 r = settle_folder(&sweep, sweep.folder_fd);
         if (r == 0)
                 r = settle_folder(&sweep, sweep.corrupt_fd);
+        if (r == 0)
+                r = settle_witnessed(&sweep);
         if (r == 0)
                 r = settle_suspects(&sweep);
         if (r == 0)
@@ -256,6 +311,7 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
         say(&sweep);
         reader_free(sweep.reader);
         report_free(&sweep.report);
+        free(sweep.renaming);
         query_close(sweep.query);
         fsutil_close_pointer(&sweep.folder_fd);
         fsutil_close_pointer(&sweep.corrupt_fd);

@@ -73,6 +73,8 @@ static int write_files(struct stager *stager, size_t *ret_count, size_t *ret_sta
         r = query_pending(stager->query, DELIVERY_RECEIVED, 0, BATCH, stager->rows, &count);
         for (size_t i = 0; r == 0 && i < count; i++) {
                 r = stage_one(stager, &stager->rows[i]);
+                if (r == -EUCLEAN) /* SQLite says so of a read that failed once, too */
+                        r = stage_one(stager, &stager->rows[i]);
                 if (r == 0)
                         stager->seqs[staged++] = stager->rows[i].name.seq;
                 else if (is_lost(r)) /* it must not hold up the others */
@@ -105,9 +107,10 @@ static void say(struct stager *stager, int r)
                         strerror(-r));
         else if (r >= 0 && stager->fault)
                 log_mgr(LOG_INFO, "Received messages are written to staging again");
-        stager->fault = r < 0 ? r : 0;
-        if (r == -EUCLEAN)
+        /* Twice in a row, a second apart: that is no read that failed once. */
+        if (r == -EUCLEAN && stager->fault == -EUCLEAN)
                 ledger_doubt(stager->ledger);
+        stager->fault = r < 0 ? r : 0;
 }
 
 /* With the lock held: waits for a bell, at most ms.  False: none rang. */

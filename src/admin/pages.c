@@ -1,0 +1,73 @@
+#include "fsp/pages.h"
+
+#include "admin/web_site.h"
+#include "fsp/clock.h"
+#include <errno.h>
+#include <stdlib.h>
+
+struct pages {
+        struct site site;
+        struct web *web;
+        struct config *config; /* what parts points into */
+};
+
+static const struct web_route routes[] = {
+        { "/", web_overview },
+        { "/messages", web_messages },
+        { "/messages/*", web_message },
+        { "/clients", web_clients },
+        { "/clients/*", web_client },
+        { "/client", web_client },
+        { "/reports", web_reports },
+        { "/reports/*", web_report },
+        { "/static/*", web_asset },
+        { "/healthz", web_health },
+        { "/healthz/full", web_health_full },
+        { "/metrics", web_metrics },
+        { "/api/v1/status", web_api_status },
+        { "/api/v1/hours", web_api_hours },
+        { "/api/v1/messages", web_api_messages },
+        { "/api/v1/messages/*", web_api_message },
+        { "/api/v1/messages/*/raw", web_api_raw },
+        { "/api/v1/clients", web_api_clients },
+        { "/api/v1/reports", web_api_reports },
+        { "/api/v1/reports/*", web_api_report },
+};
+
+int pages_start(struct config *config, const struct control_parts *parts, struct pages **ret_pages)
+{
+        struct pages *pages = calloc(1, sizeof(*pages));
+        struct web_options options = { .address = config->admin.address,
+                                       .port = (unsigned)config->admin.port,
+                                       .routes = routes,
+                                       .route_count = sizeof(routes) / sizeof(routes[0]) };
+        int r = pages ? query_open(config->ledger.file, &pages->site.query) : -ENOMEM;
+        if (r == 0) {
+                pages->config = config_ref(config);
+                pages->site.parts = *parts;
+                pages->site.started_ms = clock_wall_ms();
+                options.arg = &pages->site;
+                r = web_start(&options, &pages->web);
+        }
+        if (r < 0) {
+                pages_stop(pages);
+                return r;
+        }
+        *ret_pages = pages;
+        return 0;
+}
+
+void pages_stop(struct pages *pages)
+{
+        if (!pages)
+                return;
+        web_stop(pages->web);
+        query_close(pages->site.query);
+        config_unref(pages->config);
+        free(pages);
+}
+
+const char *pages_url(const struct pages *pages)
+{
+        return web_url(pages->web);
+}

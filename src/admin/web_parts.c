@@ -1,0 +1,163 @@
+#include "admin/web_parts.h"
+
+#include "admin/format.h"
+#include "admin/message_row.h"
+#include "admin/web_html.h"
+#include "fsp/catalog.h"
+#include "fsp/clock.h"
+#include "fsp/errors.h"
+#include "fsp/fsutil.h"
+#include "fsp/text.h"
+#include "fsp/viewer.h"
+#include <errno.h>
+#include <string.h>
+
+const char *parts_mood(const char *state_class)
+{
+        static const char *const moods[][2] = {
+                { "*-failed", "bad" },  { "deployed-reboot", "warn" },
+                { "deployed", "good" }, { "assigned", "good" },
+                { "*-ok", "good" },
+        };
+        for (size_t i = 0; i < sizeof(moods) / sizeof(moods[0]); i++)
+                if (text_matches_glob(moods[i][0], state_class))
+                        return moods[i][1];
+        return "";
+}
+
+void parts_state(FILE *out, int64_t topic_type, int64_t state_id)
+{
+        const char *text = catalog_state_text(topic_type, state_id);
+        if (text && *text)
+                html(out, "%s", text);
+        else
+                html(out, "Topic %d, state %d", topic_type, state_id);
+}
+
+void parts_badge(FILE *out, const char *state_class)
+{
+        html(out, "<span class=\"badge %s\">%s</span>", parts_mood(state_class), state_class);
+}
+
+static void put_client(FILE *out, const struct query_message *message)
+{
+        const char *name = message->netbios_name ? message->netbios_name : message->client_id;
+        if (name)
+                html(out, "<td><a href=\"/client?key=%u\">%s</a></td>",
+                     message->client_id ? message->client_id : name, name);
+        else
+                html(out, "<td>–</td>");
+}
+
+static int put_parameters(FILE *out, const struct query_message *message)
+{
+        json_t *row = message_row_new(message);
+        char *cell AUTO_FREE = row ? format_cell(json_object_get(row, "params")) : NULL;
+        if (cell)
+                html(out, "<td class=\"wide\">%s</td>", cell);
+        json_decref(row);
+        return cell ? 0 : -ENOMEM;
+}
+
+int parts_message_row(void *arg, const struct query_message *message)
+{
+        struct parts_rows *rows = arg;
+        FILE *out = rows->out;
+        char id[NAME_SIZE];
+        html(out, "<tr><td>");
+        html_time(out, message->received_ms, rows->now_ms);
+        html(out, "</td>");
+        put_client(out, message);
+        html(out, "<td><a href=\"/messages/%u\">", name_format_id(&message->name, id));
+        if (message->has_state)
+                parts_state(out, message->topic_type, message->state_id);
+        else
+                html(out, "No state");
+        html(out, "</a></td>");
+        int r = put_parameters(out, message);
+        html(out, "<td>");
+        parts_badge(out,
+                    message->has_state ? catalog_class(message->topic_type, message->state_id) : "unknown");
+        html(out, "</td><td class=\"wide\">%s</td></tr>\n", delivery_name(message->delivery));
+        rows->count++;
+        rows->last_seq = message->name.seq;
+        rows->last_part = message->part;
+        return r;
+}
+
+static int first_row(void *arg, const struct query_message *message)
+{
+        struct parts_rows *rows = arg;
+        if (rows->count == 0)
+                html(rows->out,
+                     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Messages\"><table>"
+                     "<thead><tr><th scope=\"col\">Received</th><th scope=\"col\">Client</th>"
+                     "<th scope=\"col\">State</th><th scope=\"col\" class=\"wide\">Parameters</th>"
+                     "<th scope=\"col\">Class</th><th scope=\"col\" "
+                     "class=\"wide\">Delivery</th></tr></thead><tbody>\n");
+        return parts_message_row(rows, message);
+}
+
+int parts_messages(struct query *query, const struct query_filter *filter, struct parts_rows *rows)
+{
+        int r = query_messages(query, filter, first_row, rows);
+        if (rows->count > 0)
+                html(rows->out, "</tbody></table></div>\n");
+        return r;
+}
+
+struct problems {
+        FILE *out;
+        int64_t now_ms;
+        uint64_t count;
+};
+
+void parts_error(FILE *out, int64_t error)
+{
+        char text[ERRORS_TEXT_SIZE];
+        const struct errors_row *row = error == ERRORS_NONE ? NULL : errors_find(error);
+        if (error == ERRORS_NONE)
+                html(out, "–");
+        else
+                html(out, "<code>%s</code> <span class=\"soft\">%s</span>", errors_format(error, text),
+                     row ? row->text : "");
+}
+
+static int put_problem(void *arg, const struct viewer_count *count)
+{
+        struct problems *problems = arg;
+        FILE *out = problems->out;
+        char error[ERRORS_TEXT_SIZE] = "none";
+        if (problems->count++ == 0)
+                html(out,
+                     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Problems\"><table>"
+                     "<thead><tr><th scope=\"col\" class=\"number\">Clients</th><th "
+                     "scope=\"col\">Problem</th>"
+                     "<th scope=\"col\">Error</th><th scope=\"col\">Last seen</th></tr></thead><tbody>\n");
+        if (count->error != ERRORS_NONE)
+                (void)errors_format(count->error, error); /* the buffer itself */
+        html(out,
+             "<tr><td class=\"number\">%d</td><td><a "
+             "href=\"/reports/problems-detail?topic=%d&amp;state=%d&amp;error=%u\">",
+             count->clients, count->topic_type, count->state_id, error);
+        parts_state(out, count->topic_type, count->state_id);
+        html(out, "</a></td><td>");
+        parts_error(out, count->error);
+        html(out, "</td><td>");
+        html_time(out, count->last_seen_ms, problems->now_ms);
+        html(out, "</td></tr>\n");
+        return 0;
+}
+
+int parts_problems(struct query *query, FILE *out, uint64_t limit, int64_t now_ms)
+{
+        struct problems problems = { .out = out, .now_ms = now_ms };
+        struct viewer_filter filter = VIEWER_ALL;
+        filter.limit = limit;
+        int r = viewer_counts(query, VIEWER_PROBLEMS_SUMMARY, &filter, put_problem, &problems);
+        if (problems.count > 0)
+                html(out, "</tbody></table></div>\n");
+        else if (r == 0)
+                html(out, "<p class=\"sheet\">No client is known to have a problem.</p>\n");
+        return r;
+}

@@ -1,0 +1,220 @@
+/* The folding of messages into what is known of each client. */
+#include "rollup.h"
+
+#include "fsp/errors.h"
+#include "ledger_private.h"
+#include <errno.h>
+#include <jansson.h>
+
+/* The writer lets so many messages lie before it folds, since a page of a table
+ * is written once a step however many clients of it are in it; for a reader
+ * they are the work of some milliseconds. */
+#define LAG_MESSAGES 1000
+#define STEP_MESSAGES 1000
+#define BUSY_STEP_MESSAGES 100
+
+#define TOLD                                                                                                 \
+        "coalesce((SELECT max(coalesce(s.message_time_ms, m.received_ms)) FROM main.state s"                 \
+        " WHERE s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023), m.received_ms)"
+#define MESSAGES " FROM main.message m WHERE m.seq > ?1 AND m.seq <= ?2 AND " ROLLUP_KEY " IS NOT NULL"
+
+/* Of two tellings the later one counts, but what it leaves out stays known. */
+#define NAMED(column)                                                                                        \
+        column " = CASE WHEN excluded.told_ms >= told_ms THEN coalesce(excluded." column ", " column ")"     \
+               " ELSE coalesce(" column ", excluded." column ") END"
+
+#define LINK(schema)                                                                                         \
+        "INSERT OR IGNORE INTO " schema "client_message(seq, previous)"                                      \
+        " SELECT m.seq, coalesce(lag(m.seq) OVER (PARTITION BY " ROLLUP_KEY " ORDER BY m.seq),"              \
+        " (SELECT c.last_seq FROM " schema "client c WHERE c.key = " ROLLUP_KEY "))" MESSAGES
+#define NAME(schema)                                                                                         \
+        "INSERT INTO " schema "client"                                                                       \
+        " SELECT m.seq, " ROLLUP_KEY ", nullif(m.client_id, ''), m.netbios_name, m.client_version, " TOLD    \
+        ","                                                                                                  \
+        " m.received_ms, m.received_ms, m.seq" MESSAGES " ORDER BY m.seq"                                    \
+        " ON CONFLICT(key) DO UPDATE SET " NAMED("netbios_name") ", " NAMED(                                 \
+                "client_version") ","                                                                        \
+                                  " told_ms = max(told_ms, excluded.told_ms),"                               \
+                                  " first_seen_ms = min(first_seen_ms, excluded.first_seen_ms),"             \
+                                  " last_seen_ms = max(last_seen_ms, excluded.last_seen_ms),"                \
+                                  " last_seq = max(last_seq, excluded.last_seq)"
+/* The rules in the order of enum rollup_slot: topic, first and last state. */
+#define STATE(schema)                                                                                        \
+        "WITH rule(slot, topic, low, high) AS (VALUES"                                                       \
+        " (0, 800, 0, 1e18), (1, 800, 0, 499), (2, 800, 500, 1e18), (3, 1000, 0, 1e18), (4, 1001, 0, 1e18)," \
+        " (5, 800, 100, 100), (6, 800, 400, 401), (7, 800, 500, 500), (8, 800, 700, 700))"                   \
+        " INSERT INTO " schema "client_state"                                                                \
+        " SELECT r.slot, c.number, s.topic_type, s.state_id, coalesce(s.message_time_ms, m.received_ms),"    \
+        " s.id, m.received_ms, state_error(s.params, s.details), state_param(s.params)"                      \
+        " FROM main.message m CROSS JOIN main.state s CROSS JOIN rule r CROSS JOIN " schema "client c"       \
+        " WHERE m.seq > ?1 AND m.seq <= ?2 AND s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023"            \
+        " AND r.topic = s.topic_type AND s.state_id BETWEEN r.low AND r.high AND c.key = " ROLLUP_KEY        \
+        " ON CONFLICT(slot, client) DO UPDATE SET"                                                           \
+        " topic_type = excluded.topic_type, state_id = excluded.state_id, time_ms = excluded.time_ms,"       \
+        " id = excluded.id, received_ms = excluded.received_ms, error = excluded.error,"                     \
+        " param = excluded.param"                                                                            \
+        " WHERE (excluded.time_ms, excluded.id) > (time_ms, id)"
+
+static const char *const fold_ledger[] = { LINK("main."), NAME("main."), STATE("main.") };
+static const char *const fold_temporary[] = {
+        /* What the ledger knows already of those clients. */
+        "INSERT OR IGNORE INTO temp.client SELECT c.* FROM main.client c WHERE c.key IN"
+        " (SELECT " ROLLUP_KEY MESSAGES ")",
+        "INSERT OR IGNORE INTO temp.client_state SELECT s.* FROM temp.client c CROSS JOIN main.client_state s"
+        " WHERE s.client = c.number AND s.slot IN (" ROLLUP_SLOTS
+        ") AND c.key IN (SELECT " ROLLUP_KEY MESSAGES ")",
+        LINK("temp."),
+        NAME("temp."),
+        STATE("temp."),
+};
+_Static_assert(ROLLUP_SLOT_COUNT == 9, "as the texts above have it");
+
+static void sql_state_error(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        (void)count; /* SQLite has checked it */
+        sqlite3_result_int64(context, errors_in_state((const char *)sqlite3_value_text(values[0]),
+                                                      (const char *)sqlite3_value_text(values[1])));
+}
+
+static void sql_state_param(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        const char *list = (const char *)sqlite3_value_text(values[0]);
+        json_t *params = list ? json_loads(list, 0, NULL) : NULL;
+        const char *text = json_string_value(json_array_get(params, 0));
+
+        (void)count; /* as above */
+        if (text)
+                sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+        json_decref(params);
+}
+
+int rollup_add_functions(sqlite3 *db)
+{
+        const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
+        int result = sqlite3_create_function_v2(db, "state_error", 2, flags, NULL, sql_state_error, NULL,
+                                                NULL, NULL);
+
+        if (result == SQLITE_OK)
+                result = sqlite3_create_function_v2(db, "state_param", 1, flags, NULL, sql_state_param, NULL,
+                                                    NULL, NULL);
+        return ledger_errno(result);
+}
+
+int rollup_cursor(sqlite3 *db, int64_t *ret_seq)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, "SELECT value FROM main.meta WHERE key = 'rolled_seq'", -1,
+                                        &statement, NULL);
+
+        if (result == SQLITE_OK)
+                result = sqlite3_step(statement);
+        if (result == SQLITE_ROW)
+                *ret_seq = sqlite3_column_int64(statement, 0);
+        else if (result == SQLITE_DONE)
+                *ret_seq = 0;
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return ledger_errno(result);
+}
+
+static int run(sqlite3 *db, const char *sql, int64_t after, int64_t to)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+
+        if (result == SQLITE_OK) {
+                (void)sqlite3_bind_int64(statement, 1, after); /* cannot fail on a prepared parameter */
+                (void)sqlite3_bind_int64(statement, 2, to);
+                result = sqlite3_step(statement);
+        }
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return ledger_errno(result);
+}
+
+static int fold(sqlite3 *db, const char *const *texts, size_t count, int64_t after, int64_t to)
+{
+        int r = 0;
+        size_t i;
+
+        for (i = 0; r == 0 && i < count; i++)
+                r = run(db, texts[i], after, to);
+        return r;
+}
+
+static int rollup_fold(sqlite3 *db, int64_t after, int64_t to)
+{
+        return fold(db, fold_ledger, sizeof(fold_ledger) / sizeof(fold_ledger[0]), after, to);
+}
+
+int rollup_fold_temporary(sqlite3 *db, int64_t after, int64_t to)
+{
+        return fold(db, fold_temporary, sizeof(fold_temporary) / sizeof(fold_temporary[0]), after, to);
+}
+
+/* One step, in a transaction of its own.  1 when it did something. */
+static int fold_step(struct ledger *ledger, int64_t messages)
+{
+        int64_t to = ledger->rolled_seq + messages;
+        sqlite3_stmt *cursor = ledger_statement(ledger, STATEMENT_ROLLED);
+        int r = cursor ? ledger_run_simple(ledger, STATEMENT_BEGIN) : -ENOMEM;
+
+        if (to > ledger->last_seq)
+                to = ledger->last_seq;
+        if (r == 0)
+                r = rollup_fold(ledger->db, ledger->rolled_seq, to);
+        if (r == 0) {
+                (void)sqlite3_bind_int64(cursor, 1, to); /* cannot fail on a prepared parameter */
+                r = ledger_run(ledger, cursor);
+        }
+        if (r == 0)
+                r = ledger_run_simple(ledger, STATEMENT_COMMIT);
+        if (r == 0)
+                ledger->rolled_seq = to;
+        return r < 0 ? r : 1;
+}
+
+bool rollup_is_behind(const struct ledger *ledger)
+{
+        return ledger->last_seq - ledger->rolled_seq >= LAG_MESSAGES;
+}
+
+int rollup_step(struct ledger *ledger, bool busy)
+{
+        return rollup_is_behind(ledger) ? fold_step(ledger, busy ? BUSY_STEP_MESSAGES : STEP_MESSAGES) : 0;
+}
+
+int rollup_reset(struct ledger *ledger)
+{
+        sqlite3_stmt *cursor = ledger_statement(ledger, STATEMENT_ROLLED);
+
+        ledger->rolled_seq = 0;
+        if (!cursor)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(cursor, 1, 0); /* as above */
+        int r = ledger_run(ledger, cursor);
+        return r < 0 ? r
+                     : ledger_errno(sqlite3_exec(ledger->db,
+                                                 "DELETE FROM client; DELETE FROM client_message;"
+                                                 "DELETE FROM client_state;",
+                                                 NULL, NULL, NULL));
+}
+
+int rollup_forget(struct ledger *ledger, int64_t seq)
+{
+        sqlite3_stmt *link = ledger_statement(ledger, STATEMENT_FORGET_LINK);
+        sqlite3_stmt *client = ledger_statement(ledger, STATEMENT_FORGET_CLIENT);
+        sqlite3_stmt *states = ledger_statement(ledger, STATEMENT_FORGET_STATES);
+
+        if (!link || !client || !states)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(link, 1, seq); /* as above */
+        (void)sqlite3_bind_int64(client, 1, seq);
+        int r = ledger_run(ledger, link);
+        int result = r == 0 ? sqlite3_step(client) : SQLITE_DONE;
+        if (result == SQLITE_ROW) {
+                (void)sqlite3_bind_int64(states, 1, sqlite3_column_int64(client, 0));
+                result = sqlite3_step(client);
+                r = ledger_run(ledger, states);
+        }
+        (void)sqlite3_reset(client); /* repeats the result of step */
+        return r < 0 ? r : ledger_errno(result);
+}

@@ -1,0 +1,280 @@
+/* The clients and the reports.  What is asked for is found first (which client,
+ * which of its states), then each one is read; all in one state of the ledger,
+ * and copied, so that a slow reader of the output holds up no checkpoint. */
+#include "fsp/viewer.h"
+
+#include "fsp/clock.h"
+#include "fsp/errors.h"
+#include "fsp/fsutil.h"
+#include "ledger_private.h"
+#include "query_private.h"
+#include "rollup.h"
+#include "viewer_row.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* What a list is made from: the states in these slots that fulfil condition.
+ * The classes of the catalogue, in numbers: ten times as fast to compare. */
+struct selection {
+        struct viewer_report_info info;
+        const char *slots;
+        const char *condition; /* NULL: all */
+};
+
+#define FAILURES "CASE s.slot WHEN 0 THEN s.state_id / 100 IN (3, 6) ELSE s.state_id = 2 END"
+static const struct selection selections[] = {
+        [VIEWER_DEPLOYMENT_STATUS] = { { "client-deployment-status", "Client deployment status details",
+                                         VIEWER_SHAPE_STATUS },
+                                       "1",
+                                       NULL },
+        [VIEWER_DEPLOYMENT_SUCCESS] = { { "client-deployment-success", "Client deployment success report",
+                                          VIEWER_SHAPE_CLIENTS },
+                                        "1",
+                                        "s.state_id / 100 = 4" },
+        [VIEWER_DEPLOYMENT_FAILURE] = { { "client-deployment-failure", "Client deployment failure report",
+                                          VIEWER_SHAPE_CLIENTS },
+                                        "1",
+                                        "s.state_id / 100 = 3" },
+        [VIEWER_ASSIGNMENT_STATUS] = { { "client-assignment-status", "Client assignment status details",
+                                         VIEWER_SHAPE_STATUS },
+                                       "2",
+                                       NULL },
+        [VIEWER_ASSIGNMENT_SUCCESS] = { { "client-assignment-success", "Client assignment success details",
+                                          VIEWER_SHAPE_CLIENTS },
+                                        "2",
+                                        "s.state_id / 100 = 7" },
+        [VIEWER_ASSIGNMENT_FAILURE] = { { "client-assignment-failure", "Client assignment failure details",
+                                          VIEWER_SHAPE_CLIENTS },
+                                        "2",
+                                        "s.state_id / 100 = 6" },
+        [VIEWER_PROBLEMS_SUMMARY] = { { "problems-summary", "Summary of problems", VIEWER_SHAPE_PROBLEMS },
+                                      "0, 3, 4",
+                                      FAILURES },
+        [VIEWER_PROBLEMS_DETAIL] = { { "problems-detail", "Problem details", VIEWER_SHAPE_CLIENTS },
+                                     "0, 3, 4",
+                                     FAILURES },
+};
+static const struct selection any_client = { .slots = "0" };
+_Static_assert(ROLLUP_LAST == 0 && ROLLUP_DEPLOYMENT == 1 && ROLLUP_ASSIGNMENT == 2 &&
+                       ROLLUP_COMMUNICATION == 3 && ROLLUP_CERTIFICATE == 4,
+               "as the table has it");
+
+const struct viewer_report_info *viewer_report_info(enum viewer_report report)
+{
+        return &selections[report].info;
+}
+
+int viewer_report_parse(const char *name, enum viewer_report *ret_report)
+{
+        unsigned i;
+
+        for (i = 0; i < VIEWER_REPORT_COUNT; i++)
+                if (strcmp(selections[i].info.name, name) == 0) {
+                        *ret_report = (enum viewer_report)i;
+                        return 0;
+                }
+        return -EINVAL;
+}
+
+static bool asks_for_state(const struct viewer_filter *filter)
+{
+        return filter->state_class || filter->topic_type != VIEWER_ANY || filter->state_id != VIEWER_ANY ||
+               filter->error != VIEWER_ANY;
+}
+
+/* One half of the list: out of the ledger's own tables, less the clients that
+ * the temporary ones know better, or out of these. */
+static void put_half(FILE *out, const char *schema, const struct selection *selection,
+                     const struct viewer_filter *filter)
+{
+        bool clients = selection == &any_client, states = !clients || asks_for_state(filter);
+        bool joined = clients || filter->client;
+        const char *number = states ? "s.client" : "c.number",
+                   *at = clients ? "c.last_seen_ms" : "s.received_ms";
+        const struct {
+                bool wanted;
+                const char *sql;
+        } conditions[] = {
+                { filter->since_ms != CLOCK_UNKNOWN,
+                  clients ? " AND c.last_seen_ms >= :since" : " AND s.received_ms >= :since" },
+                { filter->client, " AND (matches_glob(:client, c.client_id)"
+                                  " OR matches_glob(:client, c.netbios_name))" },
+                { filter->state_class, " AND state_class(s.topic_type, s.state_id) = :class" },
+                { filter->topic_type != VIEWER_ANY, " AND s.topic_type = :topic" },
+                { filter->state_id != VIEWER_ANY, " AND s.state_id = :state" },
+                { filter->error != VIEWER_ANY, " AND s.error = :error" },
+        };
+        size_t i;
+
+        /* The stream remembers a fault until fclose. */
+        (void)fprintf(out, "SELECT %s AS number, %s AS order_ms, %s AS topic_type, %s AS slot", number, at,
+                      clients ? "0" : "s.topic_type", clients ? "0" : "s.slot");
+        if (states)
+                (void)fprintf(out, ", s.state_id, s.error FROM %sclient_state s", schema);
+        if (states && joined)
+                (void)fprintf(out, " CROSS JOIN %sclient c ON c.number = s.client", schema);
+        if (!states)
+                (void)fprintf(out, " FROM %sclient c", schema);
+        (void)fprintf(out, " WHERE 1");
+        if (states)
+                (void)fprintf(out, " AND s.slot IN (%s)", selection->slots);
+        if (strcmp(schema, "main.") == 0)
+                (void)fprintf(out, " AND %s NOT IN (SELECT number FROM temp.client)", number);
+        if (selection->condition)
+                (void)fprintf(out, " AND %s", selection->condition);
+        for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
+                if (conditions[i].wanted)
+                        (void)fputs(conditions[i].sql, out);
+        if (filter->after_ms != CLOCK_UNKNOWN)
+                (void)fprintf(out, " AND (%s, %s, %s) < (:after_ms, :after_number, :after_topic)", at, number,
+                              clients ? "0" : "s.topic_type");
+}
+
+static char *build_sql(const char *before, const struct selection *selection,
+                       const struct viewer_filter *filter, const char *behind)
+{
+        char *sql = NULL;
+        size_t size;
+        FILE *out = open_memstream(&sql, &size);
+
+        if (!out)
+                return NULL;
+        (void)fputs(before, out); /* as above */
+        put_half(out, "main.", selection, filter);
+        (void)fputs(" UNION ALL ", out);
+        put_half(out, "temp.", selection, filter);
+        (void)fputs(behind, out);
+        if (fclose(out) == 0)
+                return sql;
+        free(sql);
+        return NULL;
+}
+
+static int bind_number(sqlite3_stmt *statement, const char *name, int64_t value)
+{
+        int index = sqlite3_bind_parameter_index(statement, name);
+
+        return index == 0 ? SQLITE_OK : sqlite3_bind_int64(statement, index, value);
+}
+
+static int bind_text(sqlite3_stmt *statement, const char *name, const char *value)
+{
+        int index = sqlite3_bind_parameter_index(statement, name);
+
+        return index == 0 ? SQLITE_OK : sqlite3_bind_text(statement, index, value, -1, SQLITE_STATIC);
+}
+
+static int prepare(sqlite3 *db, const char *sql, const struct selection *selection,
+                   const struct viewer_filter *filter, sqlite3_stmt **ret_statement)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+        const int results[] = {
+                result,
+                bind_number(statement, ":since", filter->since_ms),
+                bind_text(statement, ":client", filter->client),
+                bind_text(statement, ":class", filter->state_class),
+                bind_number(statement, ":topic", filter->topic_type),
+                bind_number(statement, ":state", filter->state_id),
+                bind_number(statement, ":error", filter->error),
+                bind_number(statement, ":after_ms", filter->after_ms),
+                bind_number(statement, ":after_number", filter->after_number),
+                bind_number(statement, ":after_topic", selection == &any_client ? 0 : filter->after_topic),
+                bind_number(statement, ":limit", filter->limit == 0 ? -1 : (int64_t)filter->limit),
+        };
+        size_t i;
+
+        for (i = 0; i < sizeof(results) / sizeof(results[0]); i++)
+                if (results[i] != SQLITE_OK) {
+                        (void)sqlite3_finalize(statement); /* nothing was stepped */
+                        return ledger_errno(results[i]);
+                }
+        *ret_statement = statement;
+        return 0;
+}
+
+static int collect(struct query *query, const struct selection *selection, const struct viewer_filter *filter,
+                   struct viewer_rows *rows)
+{
+        sqlite3_stmt *statement = NULL;
+        char *sql AUTO_FREE = build_sql("", selection, filter,
+                                        " ORDER BY order_ms DESC, number DESC, topic_type DESC LIMIT :limit");
+        int r = sql ? prepare(query_db(query), sql, selection, filter, &statement) : -ENOMEM;
+        int result = SQLITE_DONE;
+
+        while (r == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW)
+                r = viewer_rows_add(rows, sqlite3_column_int64(statement, 0),
+                                    (enum rollup_slot)sqlite3_column_int(statement, 3),
+                                    sqlite3_column_int64(statement, 1));
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return r < 0 ? r : ledger_errno(result);
+}
+
+static int show(struct query *query, const struct selection *selection, const struct viewer_filter *filter,
+                viewer_client_fn *visit, void *arg)
+{
+        struct viewer_rows rows = { .count = 0 };
+        bool own;
+        int r = query_enter_clients(query, &own);
+
+        if (r < 0)
+                return r;
+        r = viewer_rows_open(&rows, query_db(query));
+        if (r == 0)
+                r = collect(query, selection, filter, &rows);
+        viewer_rows_close(&rows);
+        query_leave_clients(query, own);
+        if (r == 0)
+                r = viewer_rows_visit(&rows, visit, arg);
+        viewer_rows_free(&rows);
+        return r;
+}
+
+int viewer_clients(struct query *query, const struct viewer_filter *filter, viewer_client_fn *visit,
+                   void *arg)
+{
+        return show(query, &any_client, filter, visit, arg);
+}
+
+int viewer_report_clients(struct query *query, enum viewer_report report, const struct viewer_filter *filter,
+                          viewer_client_fn *visit, void *arg)
+{
+        return show(query, &selections[report], filter, visit, arg);
+}
+
+int viewer_counts(struct query *query, enum viewer_report report, const struct viewer_filter *filter,
+                  int (*visit)(void *arg, const struct viewer_count *count), void *arg)
+{
+        const struct selection *selection = &selections[report];
+        bool problems = selection->info.shape == VIEWER_SHAPE_PROBLEMS, own;
+        struct viewer_filter plain = VIEWER_ALL;
+        sqlite3_stmt *statement = NULL;
+        int result = SQLITE_DONE;
+        int r = query_enter_clients(query, &own);
+
+        if (r < 0)
+                return r;
+        plain.since_ms = filter->since_ms;
+        plain.limit = filter->limit;
+        char *sql AUTO_FREE = build_sql(
+                problems ? "SELECT topic_type, state_id, error, count(*) AS clients, max(order_ms) FROM ("
+                         : "SELECT topic_type, state_id, NULL, count(*) AS clients, max(order_ms) FROM (",
+                selection, &plain,
+                problems ? ") GROUP BY 1, 2, 3 ORDER BY 4 DESC, 5 DESC, 1, 2, 3 LIMIT :limit"
+                         : ") GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :limit");
+        r = sql ? prepare(query_db(query), sql, selection, &plain, &statement) : -ENOMEM;
+        while (r == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+                struct viewer_count count = { .topic_type = sqlite3_column_int64(statement, 0),
+                                              .state_id = sqlite3_column_int64(statement, 1),
+                                              .error = problems ? sqlite3_column_int64(statement, 2)
+                                                                : VIEWER_ANY,
+                                              .clients = sqlite3_column_int64(statement, 3),
+                                              .last_seen_ms = sqlite3_column_int64(statement, 4) };
+                r = visit(arg, &count);
+        }
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        query_leave_clients(query, own);
+        return r != 0 ? r : ledger_errno(result);
+}

@@ -1,0 +1,201 @@
+#!/usr/bin/env python3
+"""Seeded bugs: each is built into fspd and must be caught by a rig; one that survives is a hole in the rigs.
+
+A mutant is a few replacements in the sources.  Only the files that it changes are compiled, against a build that is
+there already.  What needs more than a kill or a failing call to show is marked so, and is for other rigs to catch:
+they take MUTANTS and build() from here.
+"""
+import argparse
+import collections
+import json
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+
+# needs: the rig that catches it: kill or fault (here), power or damage (elsewhere); arguments: for the rig.
+Mutant = collections.namedtuple("Mutant", "name needs arguments edits")
+
+PLAIN = ("--scenarios", "plain")
+CALLS = ("--only", "calls")
+FLUSH_AT_COPY = ("forward/forward.c",
+                 "int flushed = batch->ready > 0 ? pass->inbox->kind->flush(pass->inbox) : 0;", "int flushed = 0;")
+
+MUTANTS = (
+    # --- the answer
+    Mutant("ack-before-commit", "kill", PLAIN, (
+        ("ledger/writer.c", """        if (r == 0)
+                r = ledger_run_simple(ledger, STATEMENT_COMMIT);
+        if (r < 0 &&""", "        if (r < 0 &&"),
+        ("ledger/writer.c", """        answer(batch, r);
+        if (r == 0) {""", """        answer(batch, r);
+        if (r == 0)
+                r = ledger_run_simple(ledger, STATEMENT_COMMIT);
+        if (r == 0) {"""))),
+    Mutant("commit-unchecked", "fault", CALLS, (
+        ("ledger/writer.c", "r = ledger_run_simple(ledger, STATEMENT_COMMIT);",
+         "(void)ledger_run_simple(ledger, STATEMENT_COMMIT);"),)),
+    Mutant("synchronous-normal", "power", (), (
+        ("ledger/schema.c", "PRAGMA synchronous = FULL;", "PRAGMA synchronous = NORMAL;"),)),
+    Mutant("connection-kept-after-fault", "fault", CALLS, (
+        ("ledger/writer.c", """        else
+                go_offline(ledger, r);
+        answer""", "        answer"),)),
+    Mutant("offline-for-ever", "fault", CALLS, (
+        ("ledger/writer.c", "        ledger->fault = 0;\n        log_mgr", "        log_mgr"),)),
+    Mutant("duplicates-taken", "kill", PLAIN, (
+        ("ledger/intake.c", "return result == SQLITE_ROW ? 1 :", "return result == SQLITE_ROW ? 0 :"),)),
+    # --- staging
+    Mutant("staged-before-written", "kill", PLAIN, (
+        ("staging/stager.c", "                r = stage_one(stager, &stager->rows[i]);",
+         "                r = delivery_mark_staged(stager->ledger, &stager->rows[i].name.seq, 1);\n"
+         "                r = r == 0 ? stage_one(stager, &stager->rows[i]) : r;"),)),
+    Mutant("staged-without-sync", "power", (), (
+        ("staging/stager.c", "syncfs(stager->folder_fd) < 0", "stager->folder_fd < 0"),)),
+    Mutant("descriptor-left-open", "fault", CALLS, (
+        ("base/fsutil.c", """        if (r < 0)
+                (void)unlinkat(folder, temporary, 0); /* the next try""", """        if (r < 0)
+                fd = -1;
+        if (r < 0)
+                (void)unlinkat(folder, temporary, 0); /* the next try"""),)),
+    Mutant("staged-file-swept", "kill", PLAIN, (
+        ("staging/rebuild.c", """        case DELIVERY_STAGED:
+        case DELIVERY_COPIED:
+                return 0;
+""", """        case DELIVERY_COPIED:
+                return 0;
+        case DELIVERY_STAGED:
+"""),)),
+    Mutant("leftover-sent-again", "kill", PLAIN, (
+        ("staging/rebuild.c", "        if (r == -ENOENT)\n                return import_file",
+         "        if (r == -ENOENT || (r == 0 && delivery == DELIVERY_FORWARDED))\n                return import_file"),)),
+    Mutant("quarantine-without-mark", "kill", ("--scenarios", "poison"), (
+        ("staging/quarantine.c", "int r = delivery_mark_quarantined(quarantine->ledger, row->name.seq, reason);",
+         "int r = 0;"),)),
+    # --- forwarding
+    Mutant("inbox-write-unchecked", "fault", CALLS, (
+        ("forward/inbox_folder.c", "        int r = fsutil_write_all(fd, data, size);",
+         "        int r = 0;\n        (void)fsutil_write_all(fd, data, size);"),
+        ("forward/inbox_folder.c", "if (r == 0 && st.st_size != (off_t)size)", "if (r < 0)"))),
+    Mutant("copied-after-rename", "kill", PLAIN, (
+        ("forward/forward.c",
+         "int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id, &shipment);",
+         "int r = 0;"),
+        ("forward/forward.c", "        int settled = published",
+         "        if (published)\n                r = delivery_mark_copied(pass->ledger, batch->seqs, published, "
+         "pass->inbox_id, &shipment);\n        int settled = published"))),
+    Mutant("staged-removed-before-copied", "kill", PLAIN, (
+        ("forward/forward.c", "        int64_t shipment;\n",
+         "        int64_t shipment;\n        remove_staged(pass, batch->rows, batch->ready);\n"),)),
+    Mutant("copied-before-flush", "power", (), (
+        FLUSH_AT_COPY,
+        ("forward/forward.c", "        size_t published = 0;\n",
+         "        size_t published = 0;\n        r = pass->inbox->kind->flush(pass->inbox);\n"))),
+    Mutant("rename-before-flush", "power", (), (
+        FLUSH_AT_COPY,
+        ("forward/forward.c", "        int settled = published",
+         "        r = r < 0 ? r : pass->inbox->kind->flush(pass->inbox);\n        int settled = published"))),
+    Mutant("folder-not-synced", "power", (), (
+        ("forward/inbox_folder.c", "if (fsync(folder_of(inbox)->fd) == 0 ||", "if (folder_of(inbox)->fd >= 0 ||"),)),
+    Mutant("throttle-not-charged", "kill", ("--scenarios", "throttled"), (
+        ("ledger/delivery.c", "bool begins = mark->statement == STATEMENT_MARK_COPIED ||",
+         "bool begins = mark->statement == STATEMENT_COUNT &&"),)),
+    # --- recovery
+    Mutant("tmp-rule-inverted", "kill", PLAIN, (
+        ("forward/recover.c", "if (there == 0) {", "if (there != 0) {"),)),
+    Mutant("any-inbox-will-do", "kill", ("--scenarios", "moved"), (
+        ("forward/recover.c", "strcmp(recovery->opened->identity, identity) == 0)",
+         "(true || strcmp(recovery->opened->identity, identity) == 0))"),)),
+    Mutant("seal-not-checked", "damage", (), (
+        ("ledger/query.c", "if (!sqlite3_column_int(query->pending, 6)) {", "if (false) {"),
+        ("ledger/damage.c", "AND seal IS NOT seal(", "AND seal IS NULL AND seal IS NOT seal("))),
+)
+
+
+class Stale(Exception):
+    """The sources have changed, so that the mutant does not fit any more."""
+
+
+def mutate(mutant, folder):
+    """Writes the changed files; [(source, mutated copy)]."""
+    changed = {}
+    for name, old, new in mutant.edits:
+        text = changed.get(name) or (ROOT / "src" / name).read_text(encoding="utf-8")
+        if text.count(old) != 1:
+            raise Stale(f"{mutant.name}: {name} has {text.count(old)} places like: {old}")
+        changed[name] = text.replace(old, new)
+    for name, text in changed.items():
+        copy = folder / name
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_text(text, encoding="utf-8")
+        yield ROOT / "src" / name, copy
+
+
+def build(mutant, build_folder, folder):
+    """Builds the mutant's fspd into folder.  An object before the library takes the place of the library's own."""
+    build_folder, folder = Path(build_folder), Path(folder)
+    commands = {entry["file"]: entry["command"]
+                for entry in json.loads((build_folder / "compile_commands.json").read_text(encoding="utf-8"))}
+    objects = []
+    for source, copy in mutate(mutant, folder):
+        words = [w for w in shlex.split(commands[str(source)]) if w != "-Werror"]
+        words[words.index("-c") + 1] = str(copy)
+        objects.append(str(copy) + ".o")
+        words[words.index("-o") + 1] = objects[-1]
+        subprocess.run(words + ["-w", "-iquote", str(source.parent)], cwd=build_folder, check=True)
+    said = subprocess.run(["ninja", "-t", "commands", "src/fspd"], cwd=build_folder, check=True, stdout=subprocess.PIPE)
+    link = said.stdout.decode().splitlines()[-1].replace(": && ", "").replace(" && :", "")
+    words = shlex.split(link)
+    words[words.index("-o") + 1] = str(folder / "fspd")
+    words[words.index("src/libfsp.a"):words.index("src/libfsp.a")] = objects
+    subprocess.run(words, cwd=build_folder, check=True)
+    return folder
+
+
+def is_caught(mutant, binaries, seconds):
+    """(did the rig find a fault, the end of what it said)."""
+    rig = HERE / f"{mutant.needs}_sweep.py"
+    command = [sys.executable, "-B", str(rig), "--fast", "--stop-early", "--bin", str(binaries), *mutant.arguments]
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False)
+    except subprocess.TimeoutExpired:
+        return False, "the rig came to no end"
+    said = done.stdout.decode("utf-8", "replace")
+    lines = said.splitlines()
+    at = next((i for i, line in enumerate(lines) if line.startswith("FAULT") or "without any " in line), None)
+    if at is None:
+        return False, " ".join(lines[-2:])
+    return done.returncode == 1, f"{lines[at][:160]} {lines[at + 1].strip()[:160]}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="these mutants only")
+    parser.add_argument("--build", default=ROOT / ".build" / "release", help="a Ninja build of the sources")
+    parser.add_argument("--list", action="store_true", help="say which there are")
+    options = parser.parse_args()
+    survivors = []
+    for mutant in MUTANTS:
+        if options.names and mutant.name not in options.names:
+            continue
+        if options.list or mutant.needs not in ("kill", "fault"):
+            print(f"{mutant.name}: needs {mutant.needs}", flush=True)
+            continue
+        began = time.monotonic()
+        with tempfile.TemporaryDirectory(prefix="fsp-mutant-") as folder:
+            caught, how = is_caught(mutant, build(mutant, options.build, folder), 300)
+        print(f"{mutant.name}: {'caught' if caught else 'SURVIVED'} in {time.monotonic() - began:.0f} s: {how}",
+              flush=True)
+        if not caught:
+            survivors.append(mutant.name)
+    print(f"survivors: {' '.join(survivors)}" if survivors else "no mutant survives")
+    return 1 if survivors else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
