@@ -94,8 +94,11 @@ bool ledger_wal_has_lost(const char *path)
         wal.fd = fd;
         if (fd < 0 || fstat(fd, &st) < 0 || !read_header(&wal))
                 return true;
+        /* A crash ends it after a frame, after a frame's header, or, in a power
+         * cut, with a block of the file system. */
         off_t rest = (st.st_size - WAL_HEADER) % (off_t)(FRAME_HEADER + wal.page_size);
-        return (rest != 0 && rest != FRAME_HEADER) || lost_commits(&wal, st.st_size) > 1;
+        bool as_after_a_crash = rest == 0 || rest == FRAME_HEADER || st.st_size % st.st_blksize == 0;
+        return !as_after_a_crash || lost_commits(&wal, st.st_size) > 1;
 }
 
 static int ask(sqlite3 *db, const char *sql, bool (*is_good)(sqlite3_stmt *row))

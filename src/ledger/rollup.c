@@ -10,7 +10,7 @@
  * is written once a step however many clients of it are in it; for a reader
  * they are the work of some milliseconds. */
 #define LAG_MESSAGES 1000
-#define STEP_MESSAGES 1000
+#define STEP_MESSAGES 200
 #define BUSY_STEP_MESSAGES 100
 
 #define TOLD                                                                                                 \
