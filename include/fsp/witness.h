@@ -3,14 +3,14 @@
  *
  * A ledger that loses its last commit forgets that a message was copied, and
  * would send it again.  So the names of a batch are written down after the
- * commit of copied and before the first rename, and struck out after the
- * commit of forwarded.  A name found at the start whose row is not as far as
+ * commit of copied and before the first rename, and removed after the commit
+ * of forwarded.  A name found at the start whose row is not as far as
  * copied shows that a commit was lost: whether it was sent is not guessed.
  *
- * Owns      the file staging/.renaming.
+ * Owns      the file staging/.renaming, there only during a batch.
  * Threads   the forwarder's; at the start, the main thread.
- * Crash     what witness_write returned 0 for is on disk for certain.  A name
- *           that is struck out may come back in a power cut, when its row says
+ * Crash     what witness_write returned 0 for is on disk for certain.  One
+ *           that was removed may come back in a power cut, when its rows say
  *           forwarded. */
 #ifndef FSP_WITNESS_H
 #define FSP_WITNESS_H

@@ -34,8 +34,7 @@ int witness_write(int staging_fd, const struct query_pending *rows, size_t count
 
 int witness_clear(int staging_fd)
 {
-        AUTO_CLOSE int fd = openat(staging_fd, FILE_NAME, O_WRONLY | O_TRUNC | O_CLOEXEC | O_NOFOLLOW);
-        return fd < 0 && errno != ENOENT ? -errno : 0;
+        return unlinkat(staging_fd, FILE_NAME, 0) < 0 && errno != ENOENT ? -errno : 0;
 }
 
 int witness_read(int staging_fd, struct message_name **ret_names, size_t *ret_count)
