@@ -7,6 +7,7 @@
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
+#include "fsp/witness.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -174,6 +175,11 @@ int forward_recover(struct pass *pass)
                 recovery->opened->kind->close(recovery->opened);
         if (recovery->waiting)
                 pass->stuck = -ESTALE;
+        /* What was being renamed when we were stopped is decided now. */
+        if (r == 0 && !recovery->waiting && !pass->stuck && !*pass->stop &&
+            witness_clear(pass->quarantine.staging_fd) < 0)
+                log_mgr(LOG_WARNING, "The list of files being renamed cannot be removed: %s",
+                        strerror(errno));
         if (recovery->waiting)
                 log_mgr(LOG_ERROR,
                         "%llu message(s) were half-way into %s when it was another folder or file system; "
