@@ -91,7 +91,7 @@ static void odd_but_sound_heads_pass(void **state)
 {
         static const char *const good[] = {
                 "CCM_POST /sms_fsp/.SMS_FSP?a=b HTTP/1.0\r\n\r\n",
-                "POST / HTTP/1.1\r\nA:\r\nB:\t c \r\nX-\xC3\xA4: y\r\n\r\n" + 0,
+                "POST / HTTP/1.1\r\nA:\r\nB:\t c \r\nX-\xC3\xA4: y\r\n\r\n",
                 "POST / HTTP/1.1\r\nA: \xC3\xA4\xFF\r\n\r\n",
         };
         (void)state;

@@ -63,7 +63,9 @@ static void a_reserve_of_the_disk_is_never_used(void **state)
                 skip(); /* a disk nearly empty: no reserve is larger than what is free */
         open_with("[staging]\nmin_free=90%\n");
         assert_int_equal(quota_admit(quota, 1), VERDICT_DISK_LOW);
-        quota_reload(quota, store_config("[staging]\nmin_free=0%\n"));
+        struct config *generous = store_config("[staging]\nmin_free=0%\n");
+        quota_reload(quota, generous);
+        config_unref(generous);
         assert_int_equal(quota_admit(quota, 1), VERDICT_ACCEPTED);
         quota_free(quota);
 }
