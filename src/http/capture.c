@@ -169,13 +169,13 @@ void capture_close(struct capture *capture, int64_t wait_ms)
                 return;
         pthread_t thread = capture->thread; /* capture is its thread's from here on */
         struct timespec until;
-        (void)clock_gettime(CLOCK_MONOTONIC, &until); /* cannot fail for this clock */
+        (void)clock_gettime(CLOCK_REALTIME, &until); /* cannot fail for this clock */
         until.tv_sec += wait_ms / 1000;
         (void)pthread_mutex_lock(&capture->lock); /* as in take */
         capture->stop = true;
         (void)pthread_cond_signal(&capture->wake); /* cannot fail */
         (void)pthread_mutex_unlock(&capture->lock);
-        if (pthread_clockjoin_np(thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+        if (pthread_timedjoin_np(thread, NULL, &until) != 0)
                 (void)pthread_detach(thread); /* its folder hangs, or is slow */
 }
 
