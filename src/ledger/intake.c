@@ -2,6 +2,7 @@
 #include "ledger_private.h"
 
 #include "fsp/clock.h"
+#include "recent.h"
 #include "rollup.h"
 #include <assert.h>
 #include <errno.h>
@@ -163,7 +164,28 @@ static int insert_message(struct ledger *ledger, const struct row *row, const st
                                  ledger_seal(&row->name, row->delivery, report->size, 0, row->digest));
         int r = ledger_run(ledger, statement);
         (void)sqlite3_clear_bindings(statement);
+        if (r == 0)
+                r = recent_add(ledger, row->digest, row->name.seq);
         return r < 0 ? r : insert_states(ledger, row->name.seq, report);
+}
+
+/* Is that row the same message, received after since_ms?  1 and its name, 0, -errno. */
+static int is_duplicate(struct ledger *ledger, struct ledger_intake *intake, int64_t seq, int64_t since_ms)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DUPLICATE);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, seq); /* as in bind_text */
+        (void)sqlite3_bind_blob(statement, 2, intake->digest, LEDGER_DIGEST_SIZE, SQLITE_STATIC);
+        (void)sqlite3_bind_int64(statement, 3, (int64_t)intake->report->size);
+        (void)sqlite3_bind_int64(statement, 4, since_ms);
+        int result = sqlite3_step(statement);
+        if (result == SQLITE_ROW)
+                intake->name = (struct message_name){ .seq = sqlite3_column_int64(statement, 0),
+                                                      .time_ms = sqlite3_column_int64(statement, 1),
+                                                      .node = (unsigned)sqlite3_column_int(statement, 2) };
+        (void)sqlite3_reset(statement); /* repeats the result of step */
+        return result == SQLITE_ROW ? 1 : ledger_errno(result);
 }
 
 /* The same bytes within policy.deduplicate?  1 and their name, 0, -errno. */
@@ -172,20 +194,11 @@ static int find_duplicate(struct ledger *ledger, struct ledger_intake *intake, i
         int64_t window_ms = ledger->batch_config->policy.deduplicate_ms;
         if (window_ms == 0)
                 return 0;
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DUPLICATE);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_blob(statement, 1, intake->digest, LEDGER_DIGEST_SIZE,
-                                SQLITE_STATIC); /* as in bind_text */
-        (void)sqlite3_bind_int64(statement, 2, now_ms - window_ms);
-        (void)sqlite3_bind_int64(statement, 3, (int64_t)intake->report->size);
-        int result = sqlite3_step(statement);
-        if (result == SQLITE_ROW)
-                intake->name = (struct message_name){ .seq = sqlite3_column_int64(statement, 0),
-                                                      .time_ms = sqlite3_column_int64(statement, 1),
-                                                      .node = (unsigned)sqlite3_column_int(statement, 2) };
-        (void)sqlite3_reset(statement); /* repeats the result of step */
-        return result == SQLITE_ROW ? 1 : ledger_errno(result);
+        int64_t seqs[RECENT_MOST];
+        int count = recent_find(ledger, intake->digest, seqs), r = count < 0 ? count : 0;
+        for (int i = 0; r == 0 && i < count; i++)
+                r = is_duplicate(ledger, intake, seqs[i], now_ms - window_ms);
+        return r;
 }
 
 /* Names never go backwards, whatever the wall clock does, and one that shows

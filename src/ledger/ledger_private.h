@@ -15,6 +15,12 @@ enum statement {
         STATEMENT_COMMIT,
         STATEMENT_ROLLBACK,
         STATEMENT_DUPLICATE,
+        STATEMENT_SEEN_LOOK,
+        STATEMENT_SEEN_ADD,
+        STATEMENT_SEEN_PROGRESS,
+        STATEMENT_SEEN_PROGRESS_LOOK,
+        STATEMENT_SEEN_ROWS,
+        STATEMENT_SEEN_FORGET,
         STATEMENT_INSERT_MESSAGE,
         STATEMENT_INSERT_STATE,
         STATEMENT_INSERT_BODY,
@@ -69,12 +75,15 @@ struct ledger {
         sqlite3 *db;
         sqlite3_stmt *statements[STATEMENT_COUNT];
         struct config *batch_config;
+        struct recent *recent;
         int64_t last_seq, last_name_ms;
         int64_t delta[DELIVERY_COUNT], delta_bytes; /* of the open transaction */
         int64_t accepted, forwarded;                /* by the open transaction */
         int wal_pages;
-        int64_t retry_ms, retention_ms; /* monotonic: when to try again, to tidy again */
-        int64_t rolled_seq, roll_ms;    /* the cursor of rollup.h; when to move it again */
+        int64_t retry_ms, retention_ms;    /* monotonic: when to try again, to tidy again */
+        int64_t expired_seq, archived_seq; /* how far the sweeps of retention.c are; 0: none */
+        bool archived_more;                /* messages were forwarded since the last one began */
+        int64_t rolled_seq, roll_ms;       /* the cursor of rollup.h; when to move it again */
 
         /* Read by anyone. */
         _Atomic int64_t totals[DELIVERY_COUNT];

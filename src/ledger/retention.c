@@ -2,14 +2,18 @@
 #include "ledger_private.h"
 
 #include "fsp/clock.h"
+#include "recent.h"
 #include "rollup.h"
 #include <errno.h>
 
+/* Looked at in a step, and removed. */
+#define LOOK_ROWS 1000
 #define STEP_ROWS 200
 
 struct step {
         int64_t seqs[STEP_ROWS];
         size_t count;
+        bool more;
 };
 
 static int delete_row(struct ledger *ledger, enum statement which, int64_t seq)
@@ -21,27 +25,33 @@ static int delete_row(struct ledger *ledger, enum statement which, int64_t seq)
         return ledger_run(ledger, statement);
 }
 
-/* The oldest rows that are forwarded and past their time. */
+/* A sweep goes from the oldest row to the first that are too young, one step
+ * after another, past those that are still on their way. */
 static int find_expired(struct ledger *ledger, int64_t before_ms, struct step *step)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_EXPIRED);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int(statement, 1, STEP_ROWS); /* as above */
-        int result;
-        while ((result = sqlite3_step(statement)) == SQLITE_ROW) {
+        (void)sqlite3_bind_int64(statement, 1, ledger->expired_seq); /* as above */
+        (void)sqlite3_bind_int(statement, 2, LOOK_ROWS);
+        int result = SQLITE_DONE;
+        while (step->count < STEP_ROWS && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+                ledger->expired_seq = sqlite3_column_int64(statement, 0);
+                if (sqlite3_column_int64(statement, 3) >= before_ms)
+                        continue; /* received so late, and one before it perhaps by a clock that was wrong */
+                step->more = true;
                 if (sqlite3_column_int(statement, 1) == DELIVERY_FORWARDED &&
                     sqlite3_column_int64(statement, 2) < before_ms)
-                        step->seqs[step->count++] = sqlite3_column_int64(statement, 0);
+                        step->seqs[step->count++] = ledger->expired_seq;
         }
         (void)sqlite3_reset(statement); /* repeats the result of step */
+        if (!step->more)
+                ledger->expired_seq = 0;
         return ledger_errno(result);
 }
 
-/* The oldest forwarded bodies, while the ledger is larger than the archive may be. */
-static int find_archived(struct ledger *ledger, struct step *step)
+static int is_over_archive(struct ledger *ledger, bool *ret_over)
 {
-        uint64_t limit = ledger->batch_config->ledger.archive_size;
         sqlite3_stmt *size = NULL;
         int result = sqlite3_prepare_v2(ledger->db,
                                         "SELECT (page_count - freelist_count) * page_size"
@@ -49,17 +59,44 @@ static int find_archived(struct ledger *ledger, struct step *step)
                                         -1, &size, NULL);
         if (result == SQLITE_OK)
                 result = sqlite3_step(size);
-        bool over = result == SQLITE_ROW && (uint64_t)sqlite3_column_int64(size, 0) > limit;
-        (void)sqlite3_finalize(size); /* repeats the result of step */
-        if (!over)
-                return ledger_errno(result);
+        if (result == SQLITE_ROW)
+                *ret_over =
+                        (uint64_t)sqlite3_column_int64(size, 0) > ledger->batch_config->ledger.archive_size;
+        (void)sqlite3_finalize(size); /* as above */
+        return ledger_errno(result);
+}
+
+/* The oldest forwarded bodies, while the ledger is larger than the archive may
+ * be: a sweep of the same kind, and none while nothing new was forwarded. */
+static int find_archived(struct ledger *ledger, struct step *step)
+{
+        bool over = false;
+        if (ledger->archived_seq == 0 && !ledger->archived_more)
+                return 0;
+        int r = is_over_archive(ledger, &over);
+        if (!over) {
+                ledger->archived_seq = 0;
+                ledger->archived_more = true;
+        }
+        if (r < 0 || !over)
+                return r;
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_ARCHIVED);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int(statement, 1, STEP_ROWS); /* as above */
-        while ((result = sqlite3_step(statement)) == SQLITE_ROW)
-                step->seqs[step->count++] = sqlite3_column_int64(statement, 0);
+        if (ledger->archived_seq == 0)
+                ledger->archived_more = false;
+        (void)sqlite3_bind_int64(statement, 1, ledger->archived_seq); /* as above */
+        (void)sqlite3_bind_int(statement, 2, LOOK_ROWS);
+        int result = SQLITE_DONE;
+        while (step->count < STEP_ROWS && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+                step->more = true;
+                ledger->archived_seq = sqlite3_column_int64(statement, 0);
+                if (sqlite3_column_int(statement, 1) == DELIVERY_FORWARDED)
+                        step->seqs[step->count++] = ledger->archived_seq;
+        }
         (void)sqlite3_reset(statement); /* as above */
+        if (!step->more)
+                ledger->archived_seq = 0;
         return ledger_errno(result);
 }
 
@@ -96,7 +133,7 @@ static int forget_shipments(struct ledger *ledger, int64_t now_ms)
 
 int ledger_tidy(struct ledger *ledger)
 {
-        struct step expired = { .count = 0 }, archived = { .count = 0 };
+        struct step expired = { .more = false }, archived = { .more = false };
         int64_t now_ms = clock_wall_ms();
         /* What tells duplicates is kept as long as they are to be told. */
         int64_t keep_ms = ledger->batch_config->ledger.retention_ms;
@@ -111,5 +148,6 @@ int ledger_tidy(struct ledger *ledger)
                 r = forget_shipments(ledger, now_ms);
         if (r == 0)
                 r = ledger_forget_hours(ledger);
-        return r < 0 ? r : expired.count == STEP_ROWS || archived.count == STEP_ROWS;
+        int more = r == 0 ? recent_tidy(ledger) : r;
+        return more < 0 ? more : more > 0 || expired.more || archived.more;
 }

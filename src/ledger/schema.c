@@ -3,6 +3,7 @@
 
 #include "fsp/clock.h"
 #include "fsp/log.h"
+#include "recent.h"
 #include "rollup.h"
 #include <errno.h>
 #include <sodium.h>
@@ -42,6 +43,10 @@ static const char *const migrations[] = {
         "NULL);"
         /* What is known of each client, made from the above. */
         ROLLUP_TABLES(""),
+        /* Digests fall anywhere in an index of their own: see recent.h. */
+        "DROP INDEX message_digest;"
+        "CREATE TABLE seen(generation INTEGER, key INTEGER, seq INTEGER NOT NULL,"
+        " PRIMARY KEY(generation, key)) WITHOUT ROWID;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -240,6 +245,8 @@ int ledger_load(struct ledger *ledger)
                 r = rollup_cursor(ledger->db, &ledger->rolled_seq);
         if (r == 0)
                 r = mark_running(ledger);
+        if (r == 0)
+                r = recent_load(ledger);
         if (r == 0)
                 r = read_number(ledger->db, "SELECT coalesce(max(seq), 0) FROM message", &ledger->last_seq);
         if (r == 0)

@@ -12,8 +12,21 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_COMMIT] = "COMMIT",
         [STATEMENT_ROLLBACK] = "ROLLBACK",
         [STATEMENT_DUPLICATE] =
-                "SELECT seq, name_ms, node FROM message WHERE digest = ?1 AND received_ms > ?2"
-                " AND size = ?3 LIMIT 1",
+                "SELECT seq, name_ms, node FROM message WHERE seq = ?1 AND digest = ?2 AND size = ?3"
+                " AND received_ms > ?4",
+        [STATEMENT_SEEN_LOOK] = "SELECT seq FROM seen WHERE generation IN (?1, ?1 - 1) AND key = ?2",
+        [STATEMENT_SEEN_ADD] = "INSERT OR REPLACE INTO seen(generation, key, seq) VALUES(?1, ?2, ?3)",
+        [STATEMENT_SEEN_PROGRESS] = "INSERT OR REPLACE INTO meta(key, value)"
+                                    " VALUES('seen_seq', ?1), ('seen_generation', ?2), ('seen_began_ms', ?3)",
+        [STATEMENT_SEEN_PROGRESS_LOOK] =
+                "SELECT coalesce((SELECT value FROM meta WHERE key = 'seen_seq'), 0),"
+                " coalesce((SELECT value FROM meta WHERE key = 'seen_generation'), 0),"
+                " coalesce((SELECT value FROM meta WHERE key = 'seen_began_ms'), ?1)",
+        [STATEMENT_SEEN_ROWS] = "SELECT seq, digest FROM message WHERE seq > ?1 AND received_ms > ?2"
+                                " ORDER BY seq",
+        [STATEMENT_SEEN_FORGET] =
+                "DELETE FROM seen WHERE (generation, key) IN"
+                " (SELECT generation, key FROM seen WHERE generation < ?1 ORDER BY generation, key LIMIT ?2)",
         [STATEMENT_INSERT_MESSAGE] =
                 "INSERT INTO message(seq, name_ms, node, received_ms, delivery, digest, size, client_address,"
                 " client_id, netbios_name, client_version, staged_ms, quarantined_ms, reason, seal)"
@@ -62,14 +75,14 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                 " forwarded = forwarded + excluded.forwarded",
         [STATEMENT_DELETE_HOURS] = "DELETE FROM hour WHERE start_ms < ?1",
         /* By seq, oldest first; the newest row stays so that seq never repeats. */
-        [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms FROM message"
-                              " WHERE delivery = 3 AND seq < (SELECT max(seq) FROM message)"
-                              " ORDER BY seq LIMIT ?1",
+        [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms, received_ms FROM message"
+                              " WHERE seq > ?1 AND seq < (SELECT max(seq) FROM message)"
+                              " ORDER BY seq LIMIT ?2",
         [STATEMENT_DELETE_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
         [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id BETWEEN ?1 * 1024 AND ?1 * 1024 + 1023",
         [STATEMENT_ARCHIVED] =
-                "SELECT b.seq FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE m.delivery = 3"
-                " ORDER BY b.seq LIMIT ?1",
+                "SELECT b.seq, m.delivery FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE b.seq > ?1"
+                " ORDER BY b.seq LIMIT ?2",
         [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
         [STATEMENT_ROLLED] = "INSERT INTO meta(key, value) VALUES('rolled_seq', ?1)"
                              " ON CONFLICT(key) DO UPDATE SET value = excluded.value",

@@ -4,6 +4,7 @@
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
+#include "recent.h"
 #include "rollup.h"
 #include <assert.h>
 #include <errno.h>
@@ -30,8 +31,10 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
 {
         if (from == LEDGER_NOWHERE && to == DELIVERY_RECEIVED)
                 ledger->accepted++;
-        if (to == DELIVERY_FORWARDED)
+        if (to == DELIVERY_FORWARDED) {
                 ledger->forwarded++;
+                ledger->archived_more = true;
+        }
         if (from < DELIVERY_COUNT)
                 ledger->delta[from]--;
         if (to < DELIVERY_COUNT)
@@ -86,7 +89,9 @@ static int reattach(struct ledger *ledger)
                 r = -EIO;
         if (r == 0)
                 r = ledger_errno(sqlite3_bind_int64(probe, 1, clock_wall_ms()));
-        return r == 0 ? ledger_run(ledger, probe) : r;
+        if (r == 0)
+                r = ledger_run(ledger, probe);
+        return r == 0 ? recent_load(ledger) : r;
 }
 
 static void go_offline(struct ledger *ledger, int fault)
@@ -134,6 +139,8 @@ static int run_batch(struct ledger *ledger, struct ledger_job *job)
         histogram_add(&ledger->batch, jobs);
         if (r == 0)
                 r = ledger_count_hour(ledger);
+        if (r == 0)
+                r = recent_move(ledger);
         if (r == 0)
                 r = ledger_run_simple(ledger, STATEMENT_COMMIT);
         if (r < 0 && !sqlite3_get_autocommit(ledger->db))
@@ -363,6 +370,7 @@ static void release(struct ledger *ledger)
 {
         if (ledger->db)
                 detach(ledger); /* the last one out: the WAL goes into the ledger and is deleted */
+        recent_free(ledger->recent);
         fsutil_close_pointer(&ledger->lock_fd);
         config_unref(ledger->config);
         config_unref(ledger->batch_config);
@@ -379,6 +387,8 @@ int ledger_open(struct config *config, const char *damaged, struct ledger **ret_
         ledger->last = &ledger->first;
         ledger->batch.unit = 1;
         ledger->config = config_ref(config);
+        ledger->batch_config = config_ref(config);
+        ledger->archived_more = true;
         ledger->path = strdup(config->ledger.file);
         (void)pthread_mutex_init(&ledger->lock, NULL); /* cannot fail with default attributes */
         int r = ledger->path ? lock_ledger(ledger) : -ENOMEM;

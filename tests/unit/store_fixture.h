@@ -99,10 +99,15 @@ static inline void store_open(void)
         assert_int_equal(ledger_open(store.config, NULL, &store.ledger), 0);
 }
 
-static inline void store_reopen(void)
+static inline void store_close(void)
 {
         ledger_close(store.ledger);
         store.ledger = NULL;
+}
+
+static inline void store_reopen(void)
+{
+        store_close();
         store_open();
 }
 
