@@ -20,7 +20,17 @@
 #include <unistd.h>
 
 #define PROGRESS_EVERY 100
+/* Names that are compared with the ledger at once: in its order, which a folder
+ * does not keep, so that each page of it is read a few times, not once a file. */
+#define NAMES_ROOM 65536
 #define MAYBE_SENT "the ledger lost commits, so it may have been sent; fspctl requeue sends it (again)"
+
+/* A file found, and what the ledger says of it. */
+struct settled {
+        struct message_name name;
+        enum delivery delivery;
+        bool is_known;
+};
 
 struct sweep {
         struct config *config;
@@ -33,6 +43,8 @@ struct sweep {
         void *progress_arg;
         struct message_name *renaming; /* as the witness has it */
         size_t renaming_count;
+        struct settled *names;
+        size_t name_count;
         uint64_t seen, imported, quarantined, leftovers, strangers;
 };
 
@@ -142,6 +154,49 @@ static int settle_known(struct sweep *sweep, const char *file, enum delivery del
         return 0;
 }
 
+static int look_up(struct sweep *sweep)
+{
+        int r = query_begin(sweep->query);
+        for (size_t i = 0; r == 0 && i < sweep->name_count; i++) {
+                struct settled *file = &sweep->names[i];
+                int64_t seq;
+                int found = query_find(sweep->query, &file->name, &seq, &file->delivery);
+                file->is_known = found == 0;
+                r = found == -ENOENT ? 0 : found;
+                if (r == 0 && ++sweep->seen % PROGRESS_EVERY == 0 && !sweep->progress(sweep->progress_arg))
+                        r = -EINTR;
+        }
+        query_end(sweep->query);
+        return r;
+}
+
+static int settle_name(struct sweep *sweep, int place_fd, const struct settled *settled)
+{
+        char file[NAME_SIZE];
+        (void)name_format_file(&settled->name, NAME_SUFFIX, file); /* gives file */
+        if (!settled->is_known && !sweep->progress(sweep->progress_arg))
+                return -EINTR;
+        if (!settled->is_known)
+                return import_file(sweep, place_fd, file, &settled->name);
+        return place_fd == sweep->corrupt_fd ? 0 : settle_known(sweep, file, settled->delivery);
+}
+
+static int compare_names(const void *a, const void *b)
+{
+        const struct settled *left = a, *right = b;
+        return (left->name.seq > right->name.seq) - (left->name.seq < right->name.seq);
+}
+
+static int settle_names(struct sweep *sweep, int place_fd)
+{
+        qsort(sweep->names, sweep->name_count, sizeof(*sweep->names), compare_names);
+        int r = look_up(sweep);
+        for (size_t i = 0; r == 0 && i < sweep->name_count; i++)
+                r = settle_name(sweep, place_fd, &sweep->names[i]);
+        sweep->name_count = 0;
+        return r;
+}
+
 static int settle_file(struct sweep *sweep, int place_fd, const char *file)
 {
         struct message_name name;
@@ -153,14 +208,8 @@ static int settle_file(struct sweep *sweep, int place_fd, const char *file)
                 sweep->strangers++;
                 return 0;
         }
-        int64_t seq;
-        enum delivery delivery;
-        int r = query_find(sweep->query, &name, &seq, &delivery);
-        if (r == -ENOENT)
-                return import_file(sweep, place_fd, file, &name);
-        if (r < 0 || place_fd == sweep->corrupt_fd)
-                return r;
-        return settle_known(sweep, file, delivery);
+        sweep->names[sweep->name_count++].name = name;
+        return sweep->name_count == NAMES_ROOM ? settle_names(sweep, place_fd) : 0;
 }
 
 static int settle_folder(struct sweep *sweep, int place_fd)
@@ -177,13 +226,11 @@ static int settle_folder(struct sweep *sweep, int place_fd)
                 if (entry->d_name[0] == '.' || strcmp(entry->d_name, QUARANTINE_FOLDER) == 0)
                         continue;
                 r = settle_file(sweep, place_fd, entry->d_name);
-                if (++sweep->seen % PROGRESS_EVERY == 0 && !sweep->progress(sweep->progress_arg))
-                        r = -EINTR;
         }
         if (r == 0 && errno)
                 r = -errno;
         (void)closedir(folder); /* it was only read */
-        return r;
+        return r == 0 ? settle_names(sweep, place_fd) : r;
 }
 
 static struct quarantine quarantine_of(const struct sweep *sweep)
@@ -293,6 +340,8 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
                 r = query_open(config->ledger.file, &sweep.query);
         if (r == 0)
                 r = reader_new(&sweep.reader);
+        if (r == 0 && !(sweep.names = malloc(NAMES_ROOM * sizeof(*sweep.names))))
+                r = -ENOMEM;
         if (r == 0)
                 r = witness_read(sweep.folder_fd, &sweep.renaming, &sweep.renaming_count);
         if (r == 0)
@@ -311,6 +360,7 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
         say(&sweep);
         reader_free(sweep.reader);
         report_free(&sweep.report);
+        free(sweep.names);
         free(sweep.renaming);
         query_close(sweep.query);
         fsutil_close_pointer(&sweep.folder_fd);
