@@ -47,7 +47,7 @@ MUTANTS = (
                 go_offline(ledger, r);
         answer""", "        answer"),)),
     Mutant("offline-for-ever", "fault", CALLS, (
-        ("ledger/writer.c", "        ledger->fault = 0;\n        log_mgr", "        log_mgr"),)),
+        ("ledger/writer.c", "atomic_compare_exchange_strong(&ledger->fault, &before, 0)", "before == 0"),)),
     Mutant("duplicates-taken", "kill", PLAIN, (
         ("ledger/intake.c", "return result == SQLITE_ROW ? 1 :", "return result == SQLITE_ROW ? 0 :"),)),
     # --- staging
@@ -72,8 +72,8 @@ MUTANTS = (
         case DELIVERY_STAGED:
 """),)),
     Mutant("leftover-sent-again", "kill", PLAIN, (
-        ("staging/rebuild.c", "        if (r == -ENOENT)\n                return import_file",
-         "        if (r == -ENOENT || (r == 0 && delivery == DELIVERY_FORWARDED))\n                return import_file"),)),
+        ("staging/rebuild.c", "        if (!settled->is_known)\n                return import_file",
+         "        if (!settled->is_known || settled->delivery == DELIVERY_FORWARDED)\n                return import_file"),)),
     Mutant("quarantine-without-mark", "kill", ("--scenarios", "poison"), (
         ("staging/quarantine.c", "int r = delivery_mark_quarantined(quarantine->ledger, row->name.seq, reason);",
          "int r = 0;"),)),
@@ -178,7 +178,14 @@ def main():
     parser.add_argument("names", nargs="*", help="these mutants only")
     parser.add_argument("--build", default=ROOT / ".build" / "release", help="a Ninja build of the sources")
     parser.add_argument("--list", action="store_true", help="say which there are")
+    parser.add_argument("--fit", action="store_true", help="only see that each still fits the sources")
     options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="fsp-mutant-") as folder:
+        for mutant in MUTANTS:
+            mutate(mutant, Path(folder))
+    if options.fit:
+        print(f"{len(MUTANTS)} mutants fit the sources")
+        return 0
     survivors = []
     for mutant in MUTANTS:
         if options.names and mutant.name not in options.names:
