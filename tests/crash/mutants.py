@@ -26,6 +26,9 @@ CALLS = ("--only", "calls")
 FLUSH_AT_COPY = ("forward/forward.c",
                  "int flushed = batch->ready > 0 ? pass->inbox->kind->flush(pass->inbox) : 0;", "int flushed = 0;")
 
+CHARGE = "        throttle_charge(pass->throttle, batch->ready, clock_monotonic_ms());\n"
+SETTLE = "        int settled = published > 0 ? pass->inbox->kind->settle(pass->inbox) : 0;\n"
+
 MUTANTS = (
     # --- the answer
     Mutant("ack-before-commit", "kill", PLAIN, (
@@ -52,9 +55,9 @@ MUTANTS = (
         ("ledger/intake.c", "return result == SQLITE_ROW ? 1 :", "return result == SQLITE_ROW ? 0 :"),)),
     # --- staging
     Mutant("staged-before-written", "kill", PLAIN, (
-        ("staging/stager.c", "                r = stage_one(stager, &stager->rows[i]);",
+        ("staging/stager.c", "                r = stage_one(stager, &stager->rows[i]);\n                if (r == -E",
          "                r = delivery_mark_staged(stager->ledger, &stager->rows[i].name.seq, 1);\n"
-         "                r = r == 0 ? stage_one(stager, &stager->rows[i]) : r;"),)),
+         "                r = r == 0 ? stage_one(stager, &stager->rows[i]) : r;\n                if (r == -E"),)),
     Mutant("staged-without-sync", "power", (), (
         ("staging/stager.c", "syncfs(stager->folder_fd) < 0", "stager->folder_fd < 0"),)),
     Mutant("descriptor-left-open", "fault", CALLS, (
@@ -92,22 +95,32 @@ MUTANTS = (
     Mutant("staged-removed-before-copied", "kill", PLAIN, (
         ("forward/forward.c", "        int64_t shipment;\n",
          "        int64_t shipment;\n        remove_staged(pass, batch->rows, batch->ready);\n"),)),
+    Mutant("copies-not-flushed", "power", (), (
+        ("forward/inbox_folder.c", "return syncfs(folder->fd) < 0 ? -errno : 0;", "return folder->fd < 0 ? -EBADF : 0;"),)),
     Mutant("copied-before-flush", "power", (), (
         FLUSH_AT_COPY,
-        ("forward/forward.c", "        size_t published = 0;\n",
-         "        size_t published = 0;\n        r = pass->inbox->kind->flush(pass->inbox);\n"))),
+        ("forward/forward.c", CHARGE,
+         CHARGE + "        if ((r = pass->inbox->kind->flush(pass->inbox)) < 0)\n                return r;\n"))),
     Mutant("rename-before-flush", "power", (), (
         FLUSH_AT_COPY,
-        ("forward/forward.c", "        int settled = published",
-         "        r = r < 0 ? r : pass->inbox->kind->flush(pass->inbox);\n        int settled = published"))),
+        ("forward/forward.c", SETTLE,
+         "        r = r < 0 ? r : pass->inbox->kind->flush(pass->inbox);\n" + SETTLE))),
     Mutant("folder-not-synced", "power", (), (
-        ("forward/inbox_folder.c", "if (fsync(folder_of(inbox)->fd) == 0 ||", "if (folder_of(inbox)->fd >= 0 ||"),)),
+        ("forward/inbox_folder.c", "if (fsync(folder->fd) == 0 ||", "if (folder->fd >= 0 ||"),)),
+    Mutant("forwarded-before-folder-synced", "power", (), (
+        ("forward/forward.c", SETTLE, "        int settled = 0;\n"),
+        ("forward/forward.c", "        remove_staged(pass, batch->rows, published);\n",
+         "        remove_staged(pass, batch->rows, published);\n"
+         "        (void)pass->inbox->kind->settle(pass->inbox);\n"))),
     Mutant("throttle-not-charged", "kill", ("--scenarios", "throttled"), (
         ("ledger/delivery.c", "bool begins = mark->statement == STATEMENT_MARK_COPIED ||",
          "bool begins = mark->statement == STATEMENT_COUNT &&"),)),
     # --- recovery
     Mutant("tmp-rule-inverted", "kill", PLAIN, (
         ("forward/recover.c", "if (there == 0) {", "if (there != 0) {"),)),
+    Mutant("recovered-renames-not-synced", "power", (), (
+        ("forward/recover.c", "recovery->inbox && recovery->done_count ? recovery->inbox->kind->settle",
+         "recovery->inbox && recovery->id < 0 ? recovery->inbox->kind->settle"),)),
     Mutant("any-inbox-will-do", "kill", ("--scenarios", "moved"), (
         ("forward/recover.c", "strcmp(recovery->opened->identity, identity) == 0)",
          "(true || strcmp(recovery->opened->identity, identity) == 0))"),)),
@@ -182,7 +195,7 @@ def main():
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="fsp-mutant-") as folder:
         for mutant in MUTANTS:
-            mutate(mutant, Path(folder))
+            list(mutate(mutant, Path(folder)))
     if options.fit:
         print(f"{len(MUTANTS)} mutants fit the sources")
         return 0
