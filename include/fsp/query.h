@@ -15,6 +15,10 @@ struct query;
 int query_open(const char *path, struct query **ret_query);
 void query_close(struct query *query);
 
+/* For who has others waiting: reads end with -ETIMEDOUT from ms from now on, and what is said of the
+ * clients (viewer.h) may leave out the newest messages, all but so many of those not yet counted. */
+void query_within(struct query *query, int64_t ms, int64_t uncounted);
+
 /* Between the two, all reads see one state of the ledger and share the cost of
  * taking it.  For short work only: it holds up checkpoints. */
 int query_begin(struct query *query);

@@ -6,7 +6,7 @@
  *
  * Owns      the tables client, client_state and client_message (read side; the
  *           writer keeps them, a little behind).  What has arrived since is
- *           added on the way, so what is shown is always complete.
+ *           added on the way, so what is shown is complete (but query_within).
  * Threads   as struct query: one thread at a time.
  * Crash     nothing is changed.
  *
@@ -66,6 +66,9 @@ struct viewer_filter {
                 .since_ms = CLOCK_UNKNOWN, .topic_type = VIEWER_ANY, .state_id = VIEWER_ANY,                 \
                 .error = VIEWER_ANY, .after_ms = CLOCK_UNKNOWN                                               \
         }
+
+/* How many of the newest messages the last answer left out; 0 but for query_within. */
+int64_t viewer_left_out(struct query *query);
 
 /* The last known state of each client; the last seen first. */
 int viewer_clients(struct query *query, const struct viewer_filter *filter, viewer_client_fn *visit,

@@ -46,7 +46,8 @@ struct web_answer {
 struct web_route {
         const char *path; /* one segment may be '*', which stands for any text without '/' */
         /* 0, or -errno: then what was written is dropped, and -ENOENT gives
-         * 404, -EINVAL 400 (both with what stands in out, a line of text), others 500. */
+         * 404, -EINVAL 400 (both with what stands in out, a line of text),
+         * -ETIMEDOUT, -EBUSY and -ENOMEM 503, others 500. */
         int (*handle)(void *arg, const struct web_request *request, struct web_answer *answer);
 };
 
@@ -55,7 +56,8 @@ struct web_options {
         unsigned port;       /* 0: any free one */
         const struct web_route *routes;
         size_t route_count;
-        void *arg; /* of the handlers */
+        void *arg;                /* of the handlers */
+        void (*begin)(void *arg); /* before each handler and each piece; NULL: nothing to do */
 };
 
 struct web;

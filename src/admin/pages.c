@@ -34,13 +34,26 @@ static const struct web_route routes[] = {
         { "/api/v1/reports/*", web_api_report },
 };
 
+/* One reader's question must not keep a monitor waiting for long. */
+#define ANSWER_WITHIN_MS 1000
+/* Messages: some tens of milliseconds. */
+#define UNCOUNTED 2000
+
+static void begin(void *arg)
+{
+        const struct site *site = arg;
+
+        query_within(site->query, ANSWER_WITHIN_MS, UNCOUNTED);
+}
+
 int pages_start(struct config *config, const struct control_parts *parts, struct pages **ret_pages)
 {
         struct pages *pages = calloc(1, sizeof(*pages));
         struct web_options options = { .address = config->admin.address,
                                        .port = (unsigned)config->admin.port,
                                        .routes = routes,
-                                       .route_count = sizeof(routes) / sizeof(routes[0]) };
+                                       .route_count = sizeof(routes) / sizeof(routes[0]),
+                                       .begin = begin };
         int r = pages ? query_open(config->ledger.file, &pages->site.query) : -ENOMEM;
         if (r == 0) {
                 pages->config = config_ref(config);

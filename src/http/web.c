@@ -9,9 +9,13 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define CONNECTIONS 64U
+/* Of these the longest open one gives its place to each new one: who reads slowly, or says nothing but
+ * now and then a byte, keeps nobody out. */
+#define SPARE_CONNECTIONS 8U
 #define TIMEOUT_S 10U
 #define HEAD_SIZE 8192
 /* Room for the head and for what libmicrohttpd makes of it and of the answer's head. */
@@ -23,7 +27,11 @@ struct web {
         const struct web_route *routes;
         size_t route_count;
         void *arg;
+        void (*begin)(void *arg);
         char url[LISTENER_URL_SIZE];
+        /* The open connections, the longest open one first; its thread's. */
+        int sockets[CONNECTIONS];
+        unsigned open;
 };
 
 /* The parameters' texts lie behind each other in room. */
@@ -38,6 +46,7 @@ struct inquiry {
 
 /* A body that is made piece by piece. */
 struct stream {
+        const struct web *web;
         struct web_answer answer;
         char *piece; /* malloc'd; from sent on it is still to go out */
         size_t size, sent;
@@ -94,6 +103,12 @@ static enum MHD_Result refuse(struct MHD_Connection *mhd, unsigned status, const
                                                      MHD_RESPMEM_PERSISTENT));
 }
 
+static void begin(const struct web *web)
+{
+        if (web->begin)
+                web->begin(web->arg);
+}
+
 static int next_piece(struct stream *stream)
 {
         free(stream->piece);
@@ -102,6 +117,7 @@ static int next_piece(struct stream *stream)
         FILE *out = open_memstream(&stream->piece, &stream->size);
         if (!out)
                 return -errno;
+        begin(stream->web);
         int r = stream->answer.more(stream->answer.state, out);
         stream->ended = r <= 0;
         if (fclose(out) == EOF)
@@ -135,7 +151,8 @@ static void free_stream(void *arg)
 }
 
 /* The body begins with the piece that is there; takes over piece and the answer's state. */
-static struct MHD_Response *respond(const struct web_answer *answer, char *piece, size_t size)
+static struct MHD_Response *respond(const struct web *web, const struct web_answer *answer, char *piece,
+                                    size_t size)
 {
         if (!answer->more) {
                 if (answer->close)
@@ -153,7 +170,7 @@ static struct MHD_Response *respond(const struct web_answer *answer, char *piece
                 free(piece);
                 return NULL;
         }
-        *stream = (struct stream){ .answer = *answer, .piece = piece, .size = size };
+        *stream = (struct stream){ .web = web, .answer = *answer, .piece = piece, .size = size };
         struct MHD_Response *response = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, PIECE_SIZE,
                                                                           read_stream, stream, free_stream);
         if (!response)
@@ -170,11 +187,13 @@ static enum MHD_Result handle(struct web *web, const struct web_route *route, st
         answer.out = open_memstream(&body, &size);
         if (!answer.out)
                 return refuse(mhd, MHD_HTTP_SERVICE_UNAVAILABLE, "Short of memory\n");
+        begin(web);
         int r = route->handle(web->arg, request, &answer);
         if (fclose(answer.out) == EOF && r == 0)
                 r = -ENOMEM;
         if (r == 0)
-                return queue(mhd, answer.status, answer.type, answer.download, respond(&answer, body, size));
+                return queue(mhd, answer.status, answer.type, answer.download,
+                             respond(web, &answer, body, size));
         if (answer.close)
                 answer.close(answer.state);
         if (r == -ENOENT || r == -EINVAL)
@@ -182,6 +201,8 @@ static enum MHD_Result handle(struct web *web, const struct web_route *route, st
                              "text/plain; charset=utf-8", "",
                              MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE));
         free(body);
+        if (r == -ETIMEDOUT)
+                return refuse(mhd, MHD_HTTP_SERVICE_UNAVAILABLE, "That takes too long: ask for less\n");
         return r == -ENOMEM || r == -EBUSY
                        ? refuse(mhd, MHD_HTTP_SERVICE_UNAVAILABLE, "Not now: try again\n")
                        : refuse(mhd, MHD_HTTP_INTERNAL_SERVER_ERROR, "The ledger cannot be read\n");
@@ -294,6 +315,38 @@ static size_t leave_escaped(void *arg, struct MHD_Connection *mhd, char *text)
         return strlen(text); /* web_decode is stricter */
 }
 
+static void forget(struct web *web, int socket)
+{
+        for (unsigned i = 0; i < web->open; i++)
+                if (web->sockets[i] == socket) {
+                        web->open--;
+                        memmove(&web->sockets[i], &web->sockets[i + 1],
+                                (web->open - i) * sizeof(web->sockets[0]));
+                        return;
+                }
+}
+
+/* The end comes by itself when libmicrohttpd finds the socket shut. */
+static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
+                          enum MHD_ConnectionNotificationCode code)
+{
+        struct web *web = arg;
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+        (void)context;
+        if (!info)
+                return;
+        if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+                forget(web, info->connect_fd);
+                return;
+        }
+        if (web->open >= CONNECTIONS - SPARE_CONNECTIONS) {
+                (void)shutdown(web->sockets[0], SHUT_RDWR); /* it may be gone already */
+                forget(web, web->sockets[0]);
+        }
+        web->sockets[web->open++] = info->connect_fd;
+}
+
 int web_start(const struct web_options *options, struct web **ret_web)
 {
         struct web *web = calloc(1, sizeof(*web));
@@ -306,12 +359,14 @@ int web_start(const struct web_options *options, struct web **ret_web)
         web->routes = options->routes;
         web->route_count = options->route_count;
         web->arg = options->arg;
+        web->begin = options->begin;
         accept_describe(socket, "/", web->url);
         errno = 0;
         web->mhd = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL | MHD_USE_ITC, 0, NULL,
                                     NULL, on_request, web, MHD_OPTION_LISTEN_SOCKET, socket,
-                                    MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
-                                    TIMEOUT_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+                                    MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_NOTIFY_CONNECTION,
+                                    on_connection, web, MHD_OPTION_CONNECTION_TIMEOUT, TIMEOUT_S,
+                                    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
                                     MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
         if (!web->mhd) {
                 r = errno ? -errno : -EIO;

@@ -50,6 +50,9 @@ enum statement {
         STATEMENT_FORGET_LINK,
         STATEMENT_FORGET_CLIENT,
         STATEMENT_FORGET_STATES,
+        STATEMENT_FORGET_NAMES,
+        STATEMENT_FORGET_KINDS,
+        STATEMENT_FORGET_SPANS,
         STATEMENT_COUNT
 };
 
@@ -84,6 +87,7 @@ struct ledger {
         int64_t expired_seq, archived_seq; /* how far the sweeps of retention.c are; 0: none */
         bool archived_more;                /* messages were forwarded since the last one began */
         int64_t rolled_seq, roll_ms;       /* the cursor of rollup.h; when to move it again */
+        int64_t roll_messages;             /* its last step */
 
         /* Read by anyone. */
         _Atomic int64_t totals[DELIVERY_COUNT];

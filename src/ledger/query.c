@@ -13,7 +13,18 @@ struct query {
         sqlite3 *db;
         sqlite3_stmt *pending, *body, *find; /* asked once a file: kept prepared */
         struct query_clients clients;
+        int64_t deadline_ms; /* monotonic; 0: none */
 };
+
+/* Instructions of SQLite's between two looks at the clock: some tenths of a millisecond. */
+#define INSTRUCTIONS 10000
+
+static int is_overdue(void *arg)
+{
+        const struct query *query = arg;
+
+        return query->deadline_ms && clock_monotonic_ms() >= query->deadline_ms;
+}
 
 sqlite3 *query_db(struct query *query)
 {
@@ -37,8 +48,16 @@ int query_open(const char *path, struct query **ret_query)
                 free(query);
                 return r;
         }
+        query->clients.most = INT64_MAX;
+        sqlite3_progress_handler(query->db, INSTRUCTIONS, is_overdue, query);
         *ret_query = query;
         return 0;
+}
+
+void query_within(struct query *query, int64_t ms, int64_t uncounted)
+{
+        query->deadline_ms = clock_monotonic_ms() + ms;
+        query->clients.most = uncounted;
 }
 
 void query_close(struct query *query)
@@ -50,6 +69,20 @@ void query_close(struct query *query)
         (void)sqlite3_finalize(query->find);
         (void)sqlite3_close(query->db); /* no statement is open */
         free(query);
+}
+
+int query_bind_number(sqlite3_stmt *statement, const char *name, int64_t value)
+{
+        int index = sqlite3_bind_parameter_index(statement, name);
+
+        return index == 0 ? SQLITE_OK : sqlite3_bind_int64(statement, index, value);
+}
+
+int query_bind_text(sqlite3_stmt *statement, const char *name, const char *value)
+{
+        int index = sqlite3_bind_parameter_index(statement, name);
+
+        return index == 0 ? SQLITE_OK : sqlite3_bind_text(statement, index, value, -1, SQLITE_STATIC);
 }
 
 int query_begin(struct query *query)

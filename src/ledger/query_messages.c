@@ -1,6 +1,8 @@
 /* The state message viewer: the rows of a page are copied before anyone sees
  * them, so that a slow reader of the output holds up no checkpoint. */
+#include "query_index.h"
 #include "query_private.h"
+#include "rollup.h"
 
 #include "fsp/catalog.h"
 #include "fsp/clock.h"
@@ -95,10 +97,19 @@ struct condition {
         const char *sql;
 };
 
+/* In what order, and where a page begins: :from is a message, of which the parts after :after follow. */
+enum way { WAY_NEWEST_FIRST, WAY_OLDEST_FIRST, WAY_ONE_MESSAGE };
+static const char *const ways[] = {
+        [WAY_NEWEST_FIRST] =
+                "m.seq <= :from AND m.seq >= :oldest AND (m.seq < :from OR (s.id & 1023) > :after)",
+        [WAY_OLDEST_FIRST] = "m.seq >= :from AND (m.seq > :from OR (s.id & 1023) > :after)",
+        [WAY_ONE_MESSAGE] = "m.seq = :from AND IFNULL(s.id & 1023, 0) > :after",
+};
+
 /* Only the conditions that the filter asks for, so that each plan is the best.
  * IFNULL keeps the join a left one: SQLite would else walk state first, and
  * sort all of it anew for each page. */
-static char *build_sql(const struct query_filter *filter)
+static char *build_sql(const struct query_filter *filter, enum way way)
 {
         const struct condition conditions[] = {
                 { filter->seq != 0, " AND m.seq = :seq" },
@@ -110,9 +121,9 @@ static char *build_sql(const struct query_filter *filter)
                 { filter->state_id != -1, " AND IFNULL(s.state_id, -1) = :state" },
                 { filter->state_class, " AND matches_glob(:class, state_class(s.topic_type, s.state_id))" },
                 /* "<> 3" in so many words opens the index of what is on its way */
-                { filter->delivery != -1 && filter->delivery != DELIVERY_FORWARDED,
-                  " AND m.delivery = :delivery AND m.delivery <> 3" },
-                { filter->delivery == DELIVERY_FORWARDED, " AND m.delivery = :delivery" },
+                { filter->delivery != -1, " AND m.delivery = :delivery" },
+                { filter->delivery != -1 && filter->delivery != DELIVERY_FORWARDED && way != WAY_ONE_MESSAGE,
+                  " AND m.delivery <> 3" },
         };
         char *sql = NULL;
         size_t size;
@@ -126,46 +137,29 @@ static char *build_sql(const struct query_filter *filter)
                     " ON s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023"
                     " WHERE ",
                     out); /* the stream remembers a fault until fclose */
-        (void)fputs(filter->oldest_first ? "m.seq >= :from AND (m.seq > :from OR (s.id & 1023) > :after)"
-                                         : "m.seq <= :from AND (m.seq < :from OR (s.id & 1023) > :after)",
-                    out);
+        (void)fputs(ways[way], out);
         for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)
                 if (conditions[i].wanted)
                         (void)fputs(conditions[i].sql, out);
         (void)fprintf(out, " ORDER BY m.seq %s, s.id ASC LIMIT :limit",
-                      filter->oldest_first ? "ASC" : "DESC");
+                      way == WAY_OLDEST_FIRST ? "ASC" : "DESC");
         if (fclose(out) == 0)
                 return sql;
         free(sql);
         return NULL;
 }
 
-/* Parameters that the statement lacks have index 0, which is skipped. */
-static int bind_number(sqlite3_stmt *statement, const char *name, int64_t value)
-{
-        int index = sqlite3_bind_parameter_index(statement, name);
-
-        return index == 0 ? SQLITE_OK : sqlite3_bind_int64(statement, index, value);
-}
-
-static int bind_text(sqlite3_stmt *statement, const char *name, const char *value)
-{
-        int index = sqlite3_bind_parameter_index(statement, name);
-
-        return index == 0 ? SQLITE_OK : sqlite3_bind_text(statement, index, value, -1, SQLITE_STATIC);
-}
-
 static int bind_filter(sqlite3_stmt *statement, const struct query_filter *filter)
 {
         const int results[] = {
-                bind_number(statement, ":seq", filter->seq),
-                bind_number(statement, ":since", filter->since_ms),
-                bind_number(statement, ":until", filter->until_ms),
-                bind_text(statement, ":client", filter->client),
-                bind_number(statement, ":topic", filter->topic_type),
-                bind_number(statement, ":state", filter->state_id),
-                bind_text(statement, ":class", filter->state_class),
-                bind_number(statement, ":delivery", filter->delivery),
+                query_bind_number(statement, ":seq", filter->seq),
+                query_bind_number(statement, ":since", filter->since_ms),
+                query_bind_number(statement, ":until", filter->until_ms),
+                query_bind_text(statement, ":client", filter->client),
+                query_bind_number(statement, ":topic", filter->topic_type),
+                query_bind_number(statement, ":state", filter->state_id),
+                query_bind_text(statement, ":class", filter->state_class),
+                query_bind_number(statement, ":delivery", filter->delivery),
         };
         size_t i;
 
@@ -246,12 +240,12 @@ static void clear_page(struct page *page)
 
 static int read_page(sqlite3_stmt *statement, size_t limit, struct page *page)
 {
-        int result = bind_number(statement, ":from", page->from);
+        int result = query_bind_number(statement, ":from", page->from);
 
         if (result == SQLITE_OK)
-                result = bind_number(statement, ":after", page->after);
+                result = query_bind_number(statement, ":after", page->after);
         if (result == SQLITE_OK)
-                result = bind_number(statement, ":limit", (int64_t)limit);
+                result = query_bind_number(statement, ":limit", (int64_t)limit);
         while (result == SQLITE_OK || result == SQLITE_ROW) {
                 result = sqlite3_step(statement);
                 if (result != SQLITE_ROW)
@@ -269,52 +263,136 @@ static int read_page(sqlite3_stmt *statement, size_t limit, struct page *page)
         return ledger_errno(result);
 }
 
-static int walk(sqlite3_stmt *statement, const struct query_filter *filter,
-                int (*visit)(void *arg, const struct query_message *message), void *arg)
+/* What is left to be shown, and to whom. */
+struct walk {
+        sqlite3 *db;
+        const struct query_filter *filter;
+        struct page page;
+        uint64_t left;
+        int (*visit)(void *arg, const struct query_message *message);
+        void *arg;
+};
+
+static int show_pages(struct walk *walk, sqlite3_stmt *statement)
 {
-        struct page page = { .from = INT64_MAX, .after = -1 };
-        uint64_t left = filter->limit == 0 ? UINT64_MAX : filter->limit;
+        bool more = true;
         int r = 0;
 
-        if (filter->oldest_first)
-                page = (struct page){ .from = filter->after_seq, .after = LEDGER_PARTS };
-        if (filter->from_seq) {
-                page.from = filter->from_seq;
-                page.after = filter->from_part;
-        }
-        while (r == 0 && left > 0) {
-                size_t wanted = left < PAGE_ROWS ? (size_t)left : PAGE_ROWS;
+        while (r == 0 && more && walk->left > 0) {
+                size_t wanted = walk->left < PAGE_ROWS ? (size_t)walk->left : PAGE_ROWS;
                 size_t i;
 
-                r = read_page(statement, wanted, &page);
-                for (i = 0; r == 0 && i < page.count; i++)
-                        r = visit(arg, &page.rows[i]->message);
-                left -= page.count;
-                if (page.count < wanted)
-                        left = 0;
-                clear_page(&page);
+                r = read_page(statement, wanted, &walk->page);
+                for (i = 0; r == 0 && i < walk->page.count; i++)
+                        r = walk->visit(walk->arg, &walk->page.rows[i]->message);
+                walk->left -= walk->page.count;
+                more = walk->page.count == wanted;
+                clear_page(&walk->page);
         }
+        return r;
+}
+
+static int prepare(const struct walk *walk, enum way way, sqlite3_stmt **ret_statement)
+{
+        char *sql AUTO_FREE = build_sql(walk->filter, way);
+        sqlite3_stmt *statement = NULL;
+        int r = sql ? ledger_errno(sqlite3_prepare_v2(walk->db, sql, -1, &statement, NULL)) : -ENOMEM;
+
+        if (r == 0)
+                r = bind_filter(statement, walk->filter);
+        if (r == 0)
+                *ret_statement = statement;
+        else
+                (void)sqlite3_finalize(statement); /* nothing was stepped */
+        return r;
+}
+
+/* All messages from the page's begin on; oldest: the last of them, newest first. */
+static int show_all(struct walk *walk, enum way way, int64_t oldest)
+{
+        sqlite3_stmt *statement = NULL;
+        int r = prepare(walk, way, &statement);
+
+        if (r == 0)
+                r = ledger_errno(query_bind_number(statement, ":oldest", oldest));
+        if (r == 0)
+                r = show_pages(walk, statement);
+        (void)sqlite3_finalize(statement); /* repeats the result of step */
+        return r;
+}
+
+/* The messages of the index, each tested. */
+static int show_found(struct walk *walk, struct query_index *index, int64_t oldest)
+{
+        const int64_t from = walk->page.from, after = walk->page.after;
+        sqlite3_stmt *statement = NULL;
+        int64_t seq = 0;
+        int r = prepare(walk, WAY_ONE_MESSAGE, &statement);
+
+        if (r == 0)
+                r = query_index_next(index, &seq);
+        while (r == 0 && seq > 0 && seq >= oldest && walk->left > 0) {
+                walk->page.from = seq;
+                walk->page.after = seq == from ? after : -1;
+                r = show_pages(walk, statement);
+                if (r == 0)
+                        r = query_index_next(index, &seq);
+        }
+        (void)sqlite3_finalize(statement); /* as above */
+        return r;
+}
+
+/* What lies behind the rollup's cursor is looked at message by message, what
+ * lies before it is found by its indexes. */
+static int show_newest_first(struct walk *walk)
+{
+        struct query_index index = { .count = 0 };
+        int64_t cursor = 0, oldest = 0, newest = 0;
+        int r = rollup_cursor(walk->db, &cursor);
+
+        if (r == 0)
+                r = query_index_span(walk->db, walk->filter, &oldest, &newest);
+        if (r == 0 && walk->page.from > cursor) {
+                r = show_all(walk, WAY_NEWEST_FIRST, cursor + 1);
+                walk->page.from = INT64_MAX;
+        }
+        if (newest > cursor)
+                newest = cursor;
+        if (walk->page.from > newest) {
+                walk->page.from = newest;
+                walk->page.after = -1;
+        }
+        if (r < 0 || walk->left == 0 || walk->page.from < oldest)
+                return r;
+        r = query_index_open(&index, walk->db, walk->filter, walk->page.from);
+        if (r == 1)
+                r = show_found(walk, &index, oldest);
+        else if (r == 0)
+                r = show_all(walk, WAY_NEWEST_FIRST, oldest);
+        query_index_close(&index);
         return r;
 }
 
 int query_messages(struct query *query, const struct query_filter *filter,
                    int (*visit)(void *arg, const struct query_message *message), void *arg)
 {
-        sqlite3 *db = query_db(query);
-        sqlite3_stmt *statement = NULL;
-        char *sql AUTO_FREE = build_sql(filter);
-        int r;
+        struct walk walk = { .db = query_db(query),
+                             .filter = filter,
+                             .page = { .from = INT64_MAX, .after = -1 },
+                             .left = filter->limit == 0 ? UINT64_MAX : filter->limit,
+                             .visit = visit,
+                             .arg = arg };
+        int r = query_add_functions(walk.db);
 
-        if (!sql)
-                return -ENOMEM;
-        r = query_add_functions(db);
+        if (filter->oldest_first)
+                walk.page = (struct page){ .from = filter->after_seq, .after = LEDGER_PARTS };
+        if (filter->from_seq) {
+                walk.page.from = filter->from_seq;
+                walk.page.after = filter->from_part;
+        }
         if (r < 0)
                 return r;
-        r = ledger_errno(sqlite3_prepare_v2(db, sql, -1, &statement, NULL));
-        if (r == 0)
-                r = bind_filter(statement, filter);
-        if (r == 0)
-                r = walk(statement, filter, visit, arg);
-        (void)sqlite3_finalize(statement); /* repeats the result of step */
-        return r;
+        if (filter->oldest_first)
+                return show_all(&walk, WAY_OLDEST_FIRST, 0);
+        return filter->seq ? show_all(&walk, WAY_NEWEST_FIRST, filter->seq) : show_newest_first(&walk);
 }

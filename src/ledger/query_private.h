@@ -8,6 +8,10 @@
 /* The read-only connection. */
 sqlite3 *query_db(struct query *query);
 
+/* SQLITE_OK and nothing is done where the statement has no such parameter.  value must live on. */
+int query_bind_number(sqlite3_stmt *statement, const char *name, int64_t value);
+int query_bind_text(sqlite3_stmt *statement, const char *name, const char *value);
+
 /* matches_glob(pattern, text) and state_class(topic_type, state_id). */
 int query_add_functions(sqlite3 *db);
 
@@ -16,6 +20,7 @@ int query_add_functions(sqlite3 *db);
 struct query_clients {
         bool made;
         int64_t from, to;
+        int64_t most, left_out; /* after the cursor: to be folded at most, not folded */
 };
 struct query_clients *query_clients(struct query *query);
 

@@ -8,10 +8,12 @@
 
 /* The writer lets so many messages lie before it folds, since a page of a table
  * is written once a step however many clients of it are in it; for a reader
- * they are the work of some milliseconds. */
+ * they are the work of some milliseconds.  While nobody comes its steps grow,
+ * as far as one who then does may be kept waiting. */
 #define LAG_MESSAGES 1000
-#define STEP_MESSAGES 200
 #define BUSY_STEP_MESSAGES 100
+#define STEP_MESSAGES 200
+#define LONGEST_STEP_MESSAGES 6400
 
 #define TOLD                                                                                                 \
         "coalesce((SELECT max(coalesce(s.message_time_ms, m.received_ms)) FROM main.state s"                 \
@@ -31,7 +33,7 @@
         "INSERT INTO " schema "client"                                                                       \
         " SELECT m.seq, " ROLLUP_KEY ", nullif(m.client_id, ''), m.netbios_name, m.client_version, " TOLD    \
         ","                                                                                                  \
-        " m.received_ms, m.received_ms, m.seq" MESSAGES " ORDER BY m.seq"                                    \
+        " m.received_ms, m.received_ms, m.seq" MESSAGES " ORDER BY " ROLLUP_KEY ", m.seq"                    \
         " ON CONFLICT(key) DO UPDATE SET " NAMED("netbios_name") ", " NAMED(                                 \
                 "client_version") ","                                                                        \
                                   " told_ms = max(told_ms, excluded.told_ms),"                               \
@@ -49,13 +51,30 @@
         " FROM main.message m CROSS JOIN main.state s CROSS JOIN rule r CROSS JOIN " schema "client c"       \
         " WHERE m.seq > ?1 AND m.seq <= ?2 AND s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023"            \
         " AND r.topic = s.topic_type AND s.state_id BETWEEN r.low AND r.high AND c.key = " ROLLUP_KEY        \
-        " ON CONFLICT(slot, client) DO UPDATE SET"                                                           \
+        " ORDER BY 1, 2 ON CONFLICT(slot, client) DO UPDATE SET"                                             \
         " topic_type = excluded.topic_type, state_id = excluded.state_id, time_ms = excluded.time_ms,"       \
         " id = excluded.id, received_ms = excluded.received_ms, error = excluded.error,"                     \
         " param = excluded.param"                                                                            \
         " WHERE (excluded.time_ms, excluded.id) > (time_ms, id)"
 
-static const char *const fold_ledger[] = { LINK("main."), NAME("main."), STATE("main.") };
+static const char *const fold_ledger[] = {
+        LINK("main."),
+        NAME("main."),
+        STATE("main."),
+        "INSERT OR IGNORE INTO main.name_seen"
+        " SELECT m.client_id, c.number FROM main.message m CROSS JOIN main.client c ON c.key = " ROLLUP_KEY
+        " WHERE m.seq > ?1 AND m.seq <= ?2 AND m.client_id <> ''",
+        "INSERT OR IGNORE INTO main.name_seen"
+        " SELECT m.netbios_name, c.number FROM main.message m CROSS JOIN main.client c ON c.key = " ROLLUP_KEY
+        " WHERE m.seq > ?1 AND m.seq <= ?2 AND m.netbios_name <> ''",
+        "INSERT OR IGNORE INTO main.state_kind SELECT s.topic_type, s.state_id, s.id FROM main.state s"
+        " WHERE s.id >= (?1 + 1) * 1024 AND s.id < (?2 + 1) * 1024 ORDER BY 1, 2, 3",
+        "INSERT INTO main.span SELECT m.seq / 1024, min(m.received_ms), max(m.received_ms) FROM main.message "
+        "m"
+        " WHERE m.seq > ?1 AND m.seq <= ?2 GROUP BY 1 ON CONFLICT(block) DO UPDATE SET"
+        " min_ms = min(min_ms, excluded.min_ms), max_ms = max(max_ms, excluded.max_ms)",
+};
+_Static_assert(ROLLUP_SPAN == 1024, "as the text above has it");
 static const char *const fold_temporary[] = {
         /* What the ledger knows already of those clients. */
         "INSERT OR IGNORE INTO temp.client SELECT c.* FROM main.client c WHERE c.key IN"
@@ -179,7 +198,15 @@ bool rollup_is_behind(const struct ledger *ledger)
 
 int rollup_step(struct ledger *ledger, bool busy)
 {
-        return rollup_is_behind(ledger) ? fold_step(ledger, busy ? BUSY_STEP_MESSAGES : STEP_MESSAGES) : 0;
+        if (!rollup_is_behind(ledger))
+                return 0;
+        if (busy)
+                ledger->roll_messages = BUSY_STEP_MESSAGES;
+        else if (ledger->roll_messages < STEP_MESSAGES)
+                ledger->roll_messages = STEP_MESSAGES;
+        else if (ledger->roll_messages < LONGEST_STEP_MESSAGES)
+                ledger->roll_messages *= 2;
+        return fold_step(ledger, ledger->roll_messages);
 }
 
 int rollup_reset(struct ledger *ledger)
@@ -194,26 +221,42 @@ int rollup_reset(struct ledger *ledger)
         return r < 0 ? r
                      : ledger_errno(sqlite3_exec(ledger->db,
                                                  "DELETE FROM client; DELETE FROM client_message;"
-                                                 "DELETE FROM client_state;",
+                                                 "DELETE FROM client_state; DELETE FROM name_seen;"
+                                                 "DELETE FROM state_kind; DELETE FROM span;",
                                                  NULL, NULL, NULL));
+}
+
+static int forget_by(struct ledger *ledger, enum statement which, int64_t number)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, which);
+
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, number); /* as above */
+        return ledger_run(ledger, statement);
 }
 
 int rollup_forget(struct ledger *ledger, int64_t seq)
 {
-        sqlite3_stmt *link = ledger_statement(ledger, STATEMENT_FORGET_LINK);
         sqlite3_stmt *client = ledger_statement(ledger, STATEMENT_FORGET_CLIENT);
-        sqlite3_stmt *states = ledger_statement(ledger, STATEMENT_FORGET_STATES);
+        int r = client ? forget_by(ledger, STATEMENT_FORGET_LINK, seq) : -ENOMEM;
 
-        if (!link || !client || !states)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(link, 1, seq); /* as above */
-        (void)sqlite3_bind_int64(client, 1, seq);
-        int r = ledger_run(ledger, link);
-        int result = r == 0 ? sqlite3_step(client) : SQLITE_DONE;
+        if (r == 0)
+                r = forget_by(ledger, STATEMENT_FORGET_KINDS, seq);
+        /* The blocks before this one: the oldest rows go first. */
+        if (r == 0)
+                r = forget_by(ledger, STATEMENT_FORGET_SPANS, seq / ROLLUP_SPAN);
+        if (r < 0)
+                return r;
+        (void)sqlite3_bind_int64(client, 1, seq); /* as above */
+        int result = sqlite3_step(client);
         if (result == SQLITE_ROW) {
-                (void)sqlite3_bind_int64(states, 1, sqlite3_column_int64(client, 0));
+                int64_t number = sqlite3_column_int64(client, 0);
+
                 result = sqlite3_step(client);
-                r = ledger_run(ledger, states);
+                r = forget_by(ledger, STATEMENT_FORGET_STATES, number);
+                if (r == 0)
+                        r = forget_by(ledger, STATEMENT_FORGET_NAMES, number);
         }
         (void)sqlite3_reset(client); /* repeats the result of step */
         return r < 0 ? r : ledger_errno(result);

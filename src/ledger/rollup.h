@@ -3,7 +3,10 @@
  * The tables hold, of all messages up to the cursor, the latest of each kind.
  * The writer moves the cursor on in small steps, well after the answers; a
  * reader has tables of the same form in its own temporary schema, where it
- * adds what lies behind the cursor.  Folding a message twice changes nothing. */
+ * adds what lies behind the cursor.  Folding a message twice changes nothing.
+ *
+ * With the same cursor go the ledger's indexes of messages (query_index.h):
+ * made here, many messages a transaction, they cost the way in nothing. */
 #ifndef LEDGER_ROLLUP_H
 #define LEDGER_ROLLUP_H
 
@@ -45,6 +48,18 @@ enum rollup_slot {
         " state_id INTEGER NOT NULL, time_ms INTEGER NOT NULL, id INTEGER NOT NULL,"                         \
         " received_ms INTEGER NOT NULL, error INTEGER NOT NULL, param TEXT,"                                 \
         " PRIMARY KEY(slot, client)) WITHOUT ROWID;"
+
+/* name_seen: every ClientID and NetBIOS name under which a client ever came.
+ * state_kind: the StateMessages of each kind in order of arrival.
+ * span: the times of receipt among the ROLLUP_SPAN messages from block * ROLLUP_SPAN on. */
+#define ROLLUP_SPAN 1024
+#define ROLLUP_INDEXES                                                                                       \
+        "CREATE TABLE name_seen(name TEXT NOT NULL COLLATE NOCASE, client INTEGER NOT NULL,"                 \
+        " PRIMARY KEY(name, client)) WITHOUT ROWID;"                                                         \
+        "CREATE INDEX name_seen_client ON name_seen(client);"                                                \
+        "CREATE TABLE state_kind(topic_type INTEGER NOT NULL, state_id INTEGER NOT NULL, id INTEGER NOT "    \
+        "NULL, PRIMARY KEY(topic_type, state_id, id)) WITHOUT ROWID;"                                        \
+        "CREATE TABLE span(block INTEGER PRIMARY KEY, min_ms INTEGER NOT NULL, max_ms INTEGER NOT NULL);"
 
 /* What folding calls: state_error(params, details), state_param(params). */
 int rollup_add_functions(sqlite3 *db);

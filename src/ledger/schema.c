@@ -47,6 +47,9 @@ static const char *const migrations[] = {
         "DROP INDEX message_digest;"
         "CREATE TABLE seen(generation INTEGER, key INTEGER, seq INTEGER NOT NULL,"
         " PRIMARY KEY(generation, key)) WITHOUT ROWID;",
+        /* What finds messages by other than their number; all is folded anew, since it is kept with it. */
+        ROLLUP_INDEXES "DELETE FROM client; DELETE FROM client_message; DELETE FROM client_state;"
+                       "DELETE FROM meta WHERE key = 'rolled_seq';",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -70,6 +73,8 @@ int ledger_errno(int result)
         case SQLITE_NOTADB:
         case SQLITE_FORMAT:
                 return -EUCLEAN;
+        case SQLITE_INTERRUPT:
+                return -ETIMEDOUT; /* query_within */
         case SQLITE_CANTOPEN:
         case SQLITE_PERM:
         case SQLITE_AUTH:

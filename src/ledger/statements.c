@@ -92,6 +92,12 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                                     " RETURNING number",
         [STATEMENT_FORGET_STATES] =
                 "DELETE FROM client_state WHERE slot IN (" ROLLUP_SLOTS ") AND client = ?1",
+        [STATEMENT_FORGET_NAMES] = "DELETE FROM name_seen WHERE client = ?1",
+        [STATEMENT_FORGET_KINDS] = "DELETE FROM state_kind WHERE (topic_type, state_id, id) IN (SELECT "
+                                   "s.topic_type, s.state_id, s.id"
+                                   " FROM state s WHERE s.id BETWEEN ?1 * 1024 AND ?1 * 1024 + 1023)",
+        [STATEMENT_FORGET_SPANS] = "DELETE FROM span WHERE block < ?1 AND NOT EXISTS"
+                                   " (SELECT 1 FROM message m WHERE m.seq < ?1 * 1024)",
 };
 
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which)

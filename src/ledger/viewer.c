@@ -152,20 +152,6 @@ static char *build_sql(const char *before, const struct selection *selection,
         return NULL;
 }
 
-static int bind_number(sqlite3_stmt *statement, const char *name, int64_t value)
-{
-        int index = sqlite3_bind_parameter_index(statement, name);
-
-        return index == 0 ? SQLITE_OK : sqlite3_bind_int64(statement, index, value);
-}
-
-static int bind_text(sqlite3_stmt *statement, const char *name, const char *value)
-{
-        int index = sqlite3_bind_parameter_index(statement, name);
-
-        return index == 0 ? SQLITE_OK : sqlite3_bind_text(statement, index, value, -1, SQLITE_STATIC);
-}
-
 static int prepare(sqlite3 *db, const char *sql, const struct selection *selection,
                    const struct viewer_filter *filter, sqlite3_stmt **ret_statement)
 {
@@ -173,16 +159,17 @@ static int prepare(sqlite3 *db, const char *sql, const struct selection *selecti
         int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
         const int results[] = {
                 result,
-                bind_number(statement, ":since", filter->since_ms),
-                bind_text(statement, ":client", filter->client),
-                bind_text(statement, ":class", filter->state_class),
-                bind_number(statement, ":topic", filter->topic_type),
-                bind_number(statement, ":state", filter->state_id),
-                bind_number(statement, ":error", filter->error),
-                bind_number(statement, ":after_ms", filter->after_ms),
-                bind_number(statement, ":after_number", filter->after_number),
-                bind_number(statement, ":after_topic", selection == &any_client ? 0 : filter->after_topic),
-                bind_number(statement, ":limit", filter->limit == 0 ? -1 : (int64_t)filter->limit),
+                query_bind_number(statement, ":since", filter->since_ms),
+                query_bind_text(statement, ":client", filter->client),
+                query_bind_text(statement, ":class", filter->state_class),
+                query_bind_number(statement, ":topic", filter->topic_type),
+                query_bind_number(statement, ":state", filter->state_id),
+                query_bind_number(statement, ":error", filter->error),
+                query_bind_number(statement, ":after_ms", filter->after_ms),
+                query_bind_number(statement, ":after_number", filter->after_number),
+                query_bind_number(statement, ":after_topic",
+                                  selection == &any_client ? 0 : filter->after_topic),
+                query_bind_number(statement, ":limit", filter->limit == 0 ? -1 : (int64_t)filter->limit),
         };
         size_t i;
 

@@ -1,6 +1,7 @@
 /* What this connection must know beyond the ledger's own tables of clients. */
 #include "query_private.h"
 
+#include "fsp/viewer.h"
 #include "ledger_private.h"
 #include "rollup.h"
 #include <errno.h>
@@ -53,11 +54,17 @@ static int catch_up(sqlite3 *db, struct query_clients *clients)
                                               NULL, NULL, NULL));
                 clients->from = clients->to = cursor;
         }
-        if (r == 0 && last > clients->to)
-                r = rollup_fold_temporary(db, clients->to, last);
-        if (r == 0 && last > clients->to)
-                clients->to = last;
-        return r;
+        if (r < 0)
+                return r;
+        int64_t to = last - cursor > clients->most ? cursor + clients->most : last;
+        if (to > clients->to) {
+                r = rollup_fold_temporary(db, clients->to, to);
+                if (r < 0)
+                        return r;
+                clients->to = to;
+        }
+        clients->left_out = last - clients->to;
+        return 0;
 }
 
 int query_enter_clients(struct query *query, bool *ret_own)
@@ -81,6 +88,11 @@ int query_enter_clients(struct query *query, bool *ret_own)
         }
         *ret_own = own;
         return 0;
+}
+
+int64_t viewer_left_out(struct query *query)
+{
+        return query_clients(query)->left_out;
 }
 
 void query_leave_clients(struct query *query, bool own)
