@@ -16,8 +16,8 @@ struct query {
         int64_t deadline_ms; /* monotonic; 0: none */
 };
 
-/* Instructions of SQLite's between two looks at the clock: some tenths of a millisecond. */
-#define INSTRUCTIONS 10000
+/* Instructions of SQLite's between two looks at the clock: some hundredths of a millisecond. */
+#define INSTRUCTIONS 1000
 
 static int is_overdue(void *arg)
 {

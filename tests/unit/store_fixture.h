@@ -128,6 +128,25 @@ static inline void note_done(struct ledger_intake *intake)
         pthread_mutex_unlock(&wait->lock);
 }
 
+static inline enum verdict store_receive_report(const struct report *report, struct message_name *ret_name)
+{
+        struct delivery_wait wait = {
+                .intake = { .report = report, .client_address = "192.0.2.7", .done = note_done },
+                .lock = PTHREAD_MUTEX_INITIALIZER,
+                .over = PTHREAD_COND_INITIALIZER
+        };
+        assert_int_equal(ledger_intake_prepare(&wait.intake), 0);
+        ledger_submit(store.ledger, &wait.intake);
+        pthread_mutex_lock(&wait.lock);
+        while (!wait.done)
+                pthread_cond_wait(&wait.over, &wait.lock);
+        pthread_mutex_unlock(&wait.lock);
+        ledger_intake_free(&wait.intake);
+        if (ret_name)
+                *ret_name = wait.intake.name;
+        return wait.intake.verdict;
+}
+
 static inline enum verdict store_receive_from(const char *text, const char *client_id,
                                               struct message_name *ret_name)
 {
@@ -144,21 +163,7 @@ static inline enum verdict store_receive_from(const char *text, const char *clie
                                  .state_count = 1,
                                  .bytes = (const unsigned char *)text,
                                  .size = strlen(text) };
-        struct delivery_wait wait = {
-                .intake = { .report = &report, .client_address = "192.0.2.7", .done = note_done },
-                .lock = PTHREAD_MUTEX_INITIALIZER,
-                .over = PTHREAD_COND_INITIALIZER
-        };
-        assert_int_equal(ledger_intake_prepare(&wait.intake), 0);
-        ledger_submit(store.ledger, &wait.intake);
-        pthread_mutex_lock(&wait.lock);
-        while (!wait.done)
-                pthread_cond_wait(&wait.over, &wait.lock);
-        pthread_mutex_unlock(&wait.lock);
-        ledger_intake_free(&wait.intake);
-        if (ret_name)
-                *ret_name = wait.intake.name;
-        return wait.intake.verdict;
+        return store_receive_report(&report, ret_name);
 }
 
 static inline enum verdict store_receive(const char *text, struct message_name *ret_name)

@@ -25,20 +25,9 @@ static struct message_name tell(const char *client_id, const char *name, int64_t
                                  .state_count = 1,
                                  .bytes = (const unsigned char *)text,
                                  .size = strlen(text) };
-        struct delivery_wait wait = {
-                .intake = { .report = &report, .client_address = "::1", .done = note_done },
-                .lock = PTHREAD_MUTEX_INITIALIZER,
-                .over = PTHREAD_COND_INITIALIZER
-        };
-        assert_int_equal(ledger_intake_prepare(&wait.intake), 0);
-        ledger_submit(store.ledger, &wait.intake);
-        pthread_mutex_lock(&wait.lock);
-        while (!wait.done)
-                pthread_cond_wait(&wait.over, &wait.lock);
-        pthread_mutex_unlock(&wait.lock);
-        ledger_intake_free(&wait.intake);
-        assert_int_equal(wait.intake.verdict, VERDICT_ACCEPTED);
-        return wait.intake.name;
+        struct message_name told;
+        assert_int_equal(store_receive_report(&report, &told), VERDICT_ACCEPTED);
+        return told;
 }
 
 struct seen {
