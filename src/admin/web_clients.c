@@ -123,6 +123,7 @@ static int put_clients(struct site *site, FILE *out, const struct web_request *r
                 html(out,
                      "<div class=\"sheet empty\"><p><strong>No client matches.</strong></p><p>A client is "
                      "listed when a message of its has come.</p></div>\n");
+        parts_left_out(out, site->query);
         if (clients.count == wanted->limit)
                 put_further(out, request, &clients.last);
         html(out, "</div>\n");
@@ -320,6 +321,7 @@ static int put_counts(struct site *site, FILE *out, enum viewer_report report,
         int r = viewer_counts(site->query, report, filter, put_count, &clients);
         html(out, clients.count > 0 ? "</tbody></table></div>\n"
                                     : "<p class=\"sheet\">No client has told anything yet.</p>\n");
+        parts_left_out(out, site->query);
         return r;
 }
 
@@ -341,7 +343,7 @@ int web_report(void *arg, const struct web_request *request, struct web_answer *
         html_begin(answer, info->title, "Reports");
         html(answer->out, "<h1>%s</h1>\n", info->title);
         if (report == VIEWER_PROBLEMS_SUMMARY)
-                r = parts_problems(site->query, answer->out, 0, clock_wall_ms());
+                r = parts_problems(site->query, answer->out, MESSAGE_FILTER_LIMIT, clock_wall_ms());
         else if (report == VIEWER_DEPLOYMENT_STATUS || report == VIEWER_ASSIGNMENT_STATUS)
                 r = put_counts(site, answer->out, report, web_viewer_filter(&filter));
         else

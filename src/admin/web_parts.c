@@ -149,6 +149,16 @@ static int put_problem(void *arg, const struct viewer_count *count)
         return 0;
 }
 
+void parts_left_out(FILE *out, struct query *query)
+{
+        int64_t messages = viewer_left_out(query);
+        if (messages > 0)
+                html(out,
+                     "<p class=\"hint\" role=\"note\">A burst came in: its %d newest messages are not "
+                     "counted yet.</p>\n",
+                     messages);
+}
+
 int parts_problems(struct query *query, FILE *out, uint64_t limit, int64_t now_ms)
 {
         struct problems problems = { .out = out, .now_ms = now_ms };
@@ -159,5 +169,6 @@ int parts_problems(struct query *query, FILE *out, uint64_t limit, int64_t now_m
                 html(out, "</tbody></table></div>\n");
         else if (r == 0)
                 html(out, "<p class=\"sheet\">No client is known to have a problem.</p>\n");
+        parts_left_out(out, query);
         return r;
 }

@@ -28,6 +28,9 @@ int parts_message_row(void *rows, const struct query_message *message);
 /* Problems that hold now, most clients first, each with the way to its clients. */
 int parts_problems(struct query *query, FILE *out, uint64_t limit, int64_t now_ms);
 
+/* What is said above of the clients may be a little behind after a burst: says so. */
+void parts_left_out(FILE *out, struct query *query);
+
 /* Messages in time; range: 24h, 7d or 30d, else the first. */
 int parts_chart(struct query *query, FILE *out, const char *range, int64_t now_ms);
 

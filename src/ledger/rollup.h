@@ -36,7 +36,7 @@ enum rollup_slot {
 /* number is the seq of a message of that client; key tells both kinds of
  * client apart.  told_ms: of the message that named it last.  previous links
  * the messages of one client, from client.last_seq back.
- * No secondary indexes: each would double what a step writes. */
+ * No secondary indexes of all rows: each would double what a step writes. */
 #define ROLLUP_TABLES(schema)                                                                                \
         "CREATE TABLE " schema "client("                                                                     \
         " number INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, client_id TEXT, netbios_name TEXT,"          \
@@ -51,12 +51,17 @@ enum rollup_slot {
 
 /* name_seen: every ClientID and NetBIOS name under which a client ever came.
  * state_kind: the StateMessages of each kind in order of arrival.
+ * client_problem: the client states that are problems.
  * span: the times of receipt among the ROLLUP_SPAN messages from block * ROLLUP_SPAN on. */
 #define ROLLUP_SPAN 1024
+#define ROLLUP_PROBLEMS "0, 3, 4" /* the slots */
+#define ROLLUP_IS_PROBLEM "CASE slot WHEN 0 THEN state_id / 100 IN (3, 6) ELSE state_id = 2 END"
 #define ROLLUP_INDEXES                                                                                       \
         "CREATE TABLE name_seen(name TEXT NOT NULL COLLATE NOCASE, client INTEGER NOT NULL,"                 \
         " PRIMARY KEY(name, client)) WITHOUT ROWID;"                                                         \
         "CREATE INDEX name_seen_client ON name_seen(client);"                                                \
+        "CREATE INDEX client_problem ON client_state(topic_type, state_id, error, received_ms)"              \
+        " WHERE slot IN (" ROLLUP_PROBLEMS ") AND " ROLLUP_IS_PROBLEM ";"                                    \
         "CREATE TABLE state_kind(topic_type INTEGER NOT NULL, state_id INTEGER NOT NULL, id INTEGER NOT "    \
         "NULL, PRIMARY KEY(topic_type, state_id, id)) WITHOUT ROWID;"                                        \
         "CREATE TABLE span(block INTEGER PRIMARY KEY, min_ms INTEGER NOT NULL, max_ms INTEGER NOT NULL);"

@@ -21,9 +21,9 @@ struct selection {
         struct viewer_report_info info;
         const char *slots;
         const char *condition; /* NULL: all */
+        const char *index;     /* of the ledger's own table; NULL: by slot */
 };
 
-#define FAILURES "CASE s.slot WHEN 0 THEN s.state_id / 100 IN (3, 6) ELSE s.state_id = 2 END"
 static const struct selection selections[] = {
         [VIEWER_DEPLOYMENT_STATUS] = { { "client-deployment-status", "Client deployment status details",
                                          VIEWER_SHAPE_STATUS },
@@ -50,11 +50,13 @@ static const struct selection selections[] = {
                                         "2",
                                         "s.state_id / 100 = 6" },
         [VIEWER_PROBLEMS_SUMMARY] = { { "problems-summary", "Summary of problems", VIEWER_SHAPE_PROBLEMS },
-                                      "0, 3, 4",
-                                      FAILURES },
+                                      ROLLUP_PROBLEMS,
+                                      ROLLUP_IS_PROBLEM,
+                                      "client_problem" },
         [VIEWER_PROBLEMS_DETAIL] = { { "problems-detail", "Problem details", VIEWER_SHAPE_CLIENTS },
-                                     "0, 3, 4",
-                                     FAILURES },
+                                     ROLLUP_PROBLEMS,
+                                     ROLLUP_IS_PROBLEM,
+                                     "client_problem" },
 };
 static const struct selection any_client = { .slots = "0" };
 _Static_assert(ROLLUP_LAST == 0 && ROLLUP_DEPLOYMENT == 1 && ROLLUP_ASSIGNMENT == 2 &&
@@ -86,9 +88,10 @@ static bool asks_for_state(const struct viewer_filter *filter)
 
 /* One half of the list: out of the ledger's own tables, less the clients that
  * the temporary ones know better, or out of these. */
-static void put_half(FILE *out, const char *schema, const struct selection *selection,
+static void put_half(FILE *out, bool own, const struct selection *selection,
                      const struct viewer_filter *filter)
 {
+        const char *schema = own ? "main." : "temp.";
         bool clients = selection == &any_client, states = !clients || asks_for_state(filter);
         bool joined = clients || filter->client;
         const char *number = states ? "s.client" : "c.number",
@@ -113,6 +116,8 @@ static void put_half(FILE *out, const char *schema, const struct selection *sele
                       clients ? "0" : "s.topic_type", clients ? "0" : "s.slot");
         if (states)
                 (void)fprintf(out, ", s.state_id, s.error FROM %sclient_state s", schema);
+        if (states && selection->index && own)
+                (void)fprintf(out, " INDEXED BY %s", selection->index);
         if (states && joined)
                 (void)fprintf(out, " CROSS JOIN %sclient c ON c.number = s.client", schema);
         if (!states)
@@ -120,7 +125,7 @@ static void put_half(FILE *out, const char *schema, const struct selection *sele
         (void)fprintf(out, " WHERE 1");
         if (states)
                 (void)fprintf(out, " AND s.slot IN (%s)", selection->slots);
-        if (strcmp(schema, "main.") == 0)
+        if (own)
                 (void)fprintf(out, " AND %s NOT IN (SELECT number FROM temp.client)", number);
         if (selection->condition)
                 (void)fprintf(out, " AND %s", selection->condition);
@@ -132,8 +137,26 @@ static void put_half(FILE *out, const char *schema, const struct selection *sele
                               clients ? "0" : "s.topic_type");
 }
 
-static char *build_sql(const char *before, const struct selection *selection,
-                       const struct viewer_filter *filter, const char *behind)
+/* The texts around the whole and around each half. */
+struct frame {
+        const char *before, *before_half, *behind_half, *behind;
+};
+static const struct frame list_frame = {
+        "", "", "", " ORDER BY order_ms DESC, number DESC, topic_type DESC LIMIT :limit"
+};
+/* Each half is counted by itself: the ledger's comes in the order of its index. */
+#define COUNTS(what, by)                                                                                     \
+        {                                                                                                    \
+                "SELECT topic_type, state_id, " what ", sum(clients) AS clients, max(at) AS at FROM (",      \
+                        "SELECT topic_type, state_id, " what                                                 \
+                        ", count(*) AS clients, max(order_ms) AS at FROM (",                                 \
+                        ") GROUP BY 1, 2, 3", ") GROUP BY 1, 2, 3 ORDER BY " by " LIMIT :limit"              \
+        }
+static const struct frame problem_frame = COUNTS("error", "clients DESC, at DESC, 1, 2, 3");
+static const struct frame status_frame = COUNTS("NULL AS error", "1, 2");
+
+static char *build_sql(const struct frame *frame, const struct selection *selection,
+                       const struct viewer_filter *filter)
 {
         char *sql = NULL;
         size_t size;
@@ -141,11 +164,11 @@ static char *build_sql(const char *before, const struct selection *selection,
 
         if (!out)
                 return NULL;
-        (void)fputs(before, out); /* as above */
-        put_half(out, "main.", selection, filter);
-        (void)fputs(" UNION ALL ", out);
-        put_half(out, "temp.", selection, filter);
-        (void)fputs(behind, out);
+        (void)fprintf(out, "%s%s", frame->before, frame->before_half); /* as above */
+        put_half(out, true, selection, filter);
+        (void)fprintf(out, "%s UNION ALL %s", frame->behind_half, frame->before_half);
+        put_half(out, false, selection, filter);
+        (void)fprintf(out, "%s%s", frame->behind_half, frame->behind);
         if (fclose(out) == 0)
                 return sql;
         free(sql);
@@ -186,8 +209,7 @@ static int collect(struct query *query, const struct selection *selection, const
                    struct viewer_rows *rows)
 {
         sqlite3_stmt *statement = NULL;
-        char *sql AUTO_FREE = build_sql("", selection, filter,
-                                        " ORDER BY order_ms DESC, number DESC, topic_type DESC LIMIT :limit");
+        char *sql AUTO_FREE = build_sql(&list_frame, selection, filter);
         int r = sql ? prepare(query_db(query), sql, selection, filter, &statement) : -ENOMEM;
         int result = SQLITE_DONE;
 
@@ -245,12 +267,7 @@ int viewer_counts(struct query *query, enum viewer_report report, const struct v
                 return r;
         plain.since_ms = filter->since_ms;
         plain.limit = filter->limit;
-        char *sql AUTO_FREE = build_sql(
-                problems ? "SELECT topic_type, state_id, error, count(*) AS clients, max(order_ms) FROM ("
-                         : "SELECT topic_type, state_id, NULL, count(*) AS clients, max(order_ms) FROM (",
-                selection, &plain,
-                problems ? ") GROUP BY 1, 2, 3 ORDER BY 4 DESC, 5 DESC, 1, 2, 3 LIMIT :limit"
-                         : ") GROUP BY 1, 2 ORDER BY 1, 2 LIMIT :limit");
+        char *sql AUTO_FREE = build_sql(problems ? &problem_frame : &status_frame, selection, &plain);
         r = sql ? prepare(query_db(query), sql, selection, &plain, &statement) : -ENOMEM;
         while (r == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
                 struct viewer_count count = { .topic_type = sqlite3_column_int64(statement, 0),

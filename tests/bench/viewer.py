@@ -164,6 +164,7 @@ class Measurement:
         began = time.monotonic()
         wait_until(lambda: self.uncounted() < BEHIND, 3600, "the clients counted", pause=0.5)
         self.figures["counted_a_second"] = self.options.messages / (time.monotonic() - began)
+        self.figures["memory_mb_counting"] = self.memory_mb("VmHWM")
         self.figures["ledger_mb"] = self.fsp.ledger.stat().st_size / 1e6
         print(f"{self.figures['ledger_mb']:.0f} MB, {self.figures['counted_a_second']:.0f} messages/s counted", flush=True)
 
@@ -255,6 +256,7 @@ def report(figures):
     print(f"| all {len(rows)}: median | {statistics.median(r['median_ms'] for r in rows):.0f} | |")
     print("\n| | | limit |\n|---|---:|---:|")
     print(f"| slowest median, ms | {slow[0]['median_ms']:.0f} | {LIMIT_MS} |")
+    print(f"| memory of fspd while it counted them all, MB | {figures['memory_mb_counting']:.1f} | {LIMIT_MB} |")
     print(f"| memory of fspd after all questions, MB | {figures['memory_mb']:.1f} | {LIMIT_MB} |")
     if "intake" in figures:
         fall = (1 - figures["intake_with_reader"] / figures["intake"]) * 100

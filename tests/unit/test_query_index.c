@@ -222,6 +222,7 @@ static void a_ledger_of_version_1_is_brought_up(void **state)
         assert_int_equal(sqlite3_open(store.config->ledger.file, &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db,
                                       "DROP TABLE name_seen; DROP TABLE state_kind; DROP TABLE span;"
+                                      "DROP INDEX client_problem;"
                                       "PRAGMA user_version = 1;",
                                       NULL, NULL, NULL),
                          SQLITE_OK);
