@@ -26,6 +26,9 @@ const char *catalog_state_text(int64_t topic_type, int64_t state_id);
 /* Never NULL.  Unlisted states of topic 800 by their hundreds (3xx
  * deploy-failed, 4xx deployed, ...), else "unknown". */
 const char *catalog_class(int64_t topic_type, int64_t state_id);
+/* How a class is shown to people, whatever their colours. */
+enum catalog_mood { CATALOG_NEUTRAL, CATALOG_GOOD, CATALOG_WARNING, CATALOG_BAD };
+enum catalog_mood catalog_mood(const char *state_class);
 /* All rows, for filters and lists. */
 const struct catalog_state *catalog_rows(size_t *ret_count);
 

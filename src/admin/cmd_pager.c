@@ -24,11 +24,12 @@ static void __attribute__((noreturn)) run_pager(int from)
 {
         const char *pager = getenv("PAGER");
 
+        (void)setenv("LESS", "FRX", 0); /* lets colours through; else they show as text */
         if (dup2(from, STDIN_FILENO) >= 0) {
                 if (pager)
                         (void)execl("/bin/sh", "sh", "-c", pager, (char *)NULL); /* comes back only in vain */
                 else
-                        (void)execlp("less", "less", "-FRX", (char *)NULL);
+                        (void)execlp("less", "less", (char *)NULL);
                 (void)execlp("cat", "cat", (char *)NULL);
         }
         _exit(127);

@@ -1,6 +1,7 @@
 /* The writer for people.  Rows are printed by the page, so that a million of
  * them need no memory; each page has its header and fits its own columns. */
 #include "admin/cmd.h"
+#include "fsp/catalog.h"
 #include "fsp/fsutil.h"
 #include "fsp/text.h"
 #include <errno.h>
@@ -16,6 +17,32 @@ struct table {
         size_t shown[32]; /* the columns that this terminal has room for */
         size_t shown_count;
 };
+
+/* NO_COLOR: see no-color.org. */
+static bool wants_colour(const struct format *format)
+{
+        const char *refused = getenv("NO_COLOR"), *kind = getenv("TERM");
+
+        return format->terminal && !(refused && *refused) && !(kind && strcmp(kind, "dumb") == 0);
+}
+
+/* What is wrong stands out, what wants somebody to look a little; NULL: as it is. */
+static const char *row_colour(const json_t *row)
+{
+        const char *state_class = json_string_value(json_object_get(row, "class"));
+        const char *delivery = json_string_value(json_object_get(row, "delivery"));
+
+        switch (catalog_mood(state_class ? state_class : "")) {
+        case CATALOG_BAD:
+                return "red";
+        case CATALOG_WARNING:
+                return "yellow";
+        case CATALOG_GOOD:
+        case CATALOG_NEUTRAL:
+                break;
+        }
+        return delivery && strcmp(delivery, "quarantined") == 0 ? "yellow" : NULL;
+}
 
 static int add_columns(const struct format *format, struct table *table)
 {
@@ -52,6 +79,7 @@ static int table_begin(struct format *format)
                 scols_table_set_termforce(table->lines, SCOLS_TERMFORCE_ALWAYS);
         /* The cells are escaped already; scols would hide our own umlauts. */
         if (scols_table_enable_noencoding(table->lines, 1) < 0 ||
+            scols_table_enable_colors(table->lines, wants_colour(format)) < 0 ||
             scols_table_set_stream(table->lines, format->out) < 0)
                 return -EINVAL;
         return add_columns(format, table);
@@ -87,9 +115,10 @@ static int table_row(struct format *format, const json_t *row)
 {
         struct table *table = format->state;
         struct libscols_line *line = scols_table_new_line(table->lines, NULL);
+        const char *colour = row_colour(row);
         size_t i;
 
-        if (!line)
+        if (!line || (colour && scols_line_set_color(line, colour) < 0))
                 return -ENOMEM;
         for (i = 0; i < table->shown_count; i++) {
                 const struct format_column *column = &format->columns[table->shown[i]];

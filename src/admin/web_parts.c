@@ -14,14 +14,16 @@
 
 const char *parts_mood(const char *state_class)
 {
-        static const char *const moods[][2] = {
-                { "*-failed", "bad" },  { "deployed-reboot", "warn" },
-                { "deployed", "good" }, { "assigned", "good" },
-                { "*-ok", "good" },
-        };
-        for (size_t i = 0; i < sizeof(moods) / sizeof(moods[0]); i++)
-                if (text_matches_glob(moods[i][0], state_class))
-                        return moods[i][1];
+        switch (catalog_mood(state_class)) {
+        case CATALOG_GOOD:
+                return "good";
+        case CATALOG_WARNING:
+                return "warn";
+        case CATALOG_BAD:
+                return "bad";
+        case CATALOG_NEUTRAL:
+                break;
+        }
         return "";
 }
 

@@ -1,5 +1,6 @@
 /* catalog: look-ups in the table of states. */
 #include "fsp/catalog.h"
+#include "fsp/text.h"
 #include "message/catalog_table.h"
 
 #define TOPIC_CLIENT_DEPLOYMENT 800
@@ -61,6 +62,24 @@ const char *catalog_class(int64_t topic_type, int64_t state_id)
             by_hundreds[state_id / 100] == NULL)
                 return "unknown";
         return by_hundreds[state_id / 100];
+}
+
+enum catalog_mood catalog_mood(const char *state_class)
+{
+        static const struct {
+                const char *glob;
+                enum catalog_mood mood;
+        } moods[] = {
+                { "*-failed", CATALOG_BAD },  { "deployed-reboot", CATALOG_WARNING },
+                { "deployed", CATALOG_GOOD }, { "assigned", CATALOG_GOOD },
+                { "*-ok", CATALOG_GOOD },
+        };
+        size_t i;
+
+        for (i = 0; i < sizeof(moods) / sizeof(moods[0]); i++)
+                if (text_matches_glob(moods[i].glob, state_class))
+                        return moods[i].mood;
+        return CATALOG_NEUTRAL;
 }
 
 const struct catalog_state *catalog_rows(size_t *ret_count)

@@ -155,18 +155,41 @@ def test_hostile_text_steers_no_terminal_and_no_spreadsheet(fsp):
         assert fsp.ctl(*command, "--json").json[0]["param"] == "@SUM(1)\u2028"
 
 
-def test_a_table_on_a_terminal_goes_through_the_pager(fsp):
-    fsp.accept(body(client_id="GUID:P", name="PCPAGER", state=400))
+def on_terminal(fsp, *arguments, **environment):
     main, side = pty.openpty()
-    environment = dict(fsp.environment(), PAGER="sed s/PCPAGER/paged/")
-    with subprocess.Popen([str(fsp.bin / "fspctl"), "-c", str(fsp.config), "clients"], env=environment, stdin=side,
-                          stdout=side, stderr=side) as tool:
+    with subprocess.Popen([str(fsp.bin / "fspctl"), "-c", str(fsp.config), *arguments], stdin=side, stdout=side, stderr=side,
+                          env={**fsp.environment(), "TERM": "xterm", **environment}) as tool:
         os.close(side)
         text = b""
         while chunk := read_terminal(main):
             text += chunk
         os.close(main)
-    assert tool.returncode == 0 and b"paged" in text and b"PCPAGER" not in text
+    assert tool.returncode == 0, text
+    return text.decode()
+
+
+def test_a_table_on_a_terminal_goes_through_the_pager(fsp):
+    fsp.accept(body(client_id="GUID:P", name="PCPAGER", state=400))
+    text = on_terminal(fsp, "clients", PAGER="sed s/PCPAGER/paged/")
+    assert "paged" in text and "PCPAGER" not in text
+    assert "PCPAGER" in on_terminal(fsp, "clients", PAGER="")
+    assert "PCPAGER" in on_terminal(fsp, "clients", "--json", PAGER="sed s/PCPAGER/paged/")
+    assert "PCPAGER" in fsp.ctl("clients").stdout
+
+
+def test_colours_are_for_terminals_only_and_not_for_all(fsp):
+    fsp.accept(body(client_id="GUID:1", name="PCBAD", state=308), body(client_id="GUID:2", name="PCREBOOT", state=401),
+               body(client_id="GUID:3", name="PCGOOD", state=400))
+
+    def line(text, name):
+        return next(part for part in text.splitlines() if name in part)
+    for command in ("clients", "messages"):
+        text = on_terminal(fsp, command, PAGER="")
+        assert "\033[31m" in line(text, "PCBAD") and "33m" in line(text, "PCREBOOT"), text
+        assert "\033" not in line(text, "PCGOOD"), text
+        for quiet in ({"NO_COLOR": "1"}, {"TERM": "dumb"}):
+            assert "\033" not in on_terminal(fsp, command, PAGER="", **quiet)
+        assert "\033" not in fsp.ctl(command).stdout
 
 
 def read_terminal(terminal):

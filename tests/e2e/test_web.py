@@ -124,6 +124,36 @@ def test_silent_connections_do_not_lock_readers_out(fsp, web):
             connection.close()
 
 
+@pytest.mark.bound(90)
+def test_slow_readers_do_not_lock_others_out(fsp, web):
+    """Each asks for all it can, takes a byte now and then, and so is never silent."""
+    fsp.accept(*[body(name=f"PC{n:04d}", params=("x" * 4000,)) for n in range(60)])
+    slow = []
+    try:
+        for _ in range(80):
+            connection = socket.socket()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            connection.connect(("127.0.0.1", web.port))
+            connection.sendall(b"GET /api/v1/messages?limit=0 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+            slow.append(connection)
+        for _ in range(20):
+            began = time.monotonic()
+            assert answers(web)
+            assert time.monotonic() - began < 5
+            for connection in slow:
+                sip(connection)
+    finally:
+        for connection in slow:
+            connection.close()
+
+
+def sip(connection):
+    try:
+        connection.recv(1, socket.MSG_DONTWAIT)
+    except OSError:  # nothing yet, or it was shown out
+        pass
+
+
 def answers(web):
     try:
         return web.ask("/healthz").status == 200
