@@ -13,7 +13,7 @@
 #define LAG_MESSAGES 1000
 #define BUSY_STEP_MESSAGES 100
 #define STEP_MESSAGES 200
-#define LONGEST_STEP_MESSAGES 6400
+#define LONGEST_STEP_MESSAGES 3200
 
 #define TOLD                                                                                                 \
         "coalesce((SELECT max(coalesce(s.message_time_ms, m.received_ms)) FROM main.state s"                 \
@@ -25,15 +25,12 @@
         column " = CASE WHEN excluded.told_ms >= told_ms THEN coalesce(excluded." column ", " column ")"     \
                " ELSE coalesce(" column ", excluded." column ") END"
 
-/* OR FAIL: a step that fails is rolled back as a whole, so SQLite need not keep
- * the former pages of each statement, all of them in memory. */
-
 #define LINK(schema)                                                                                         \
         "INSERT OR IGNORE INTO " schema "client_message(seq, previous)"                                      \
         " SELECT m.seq, coalesce(lag(m.seq) OVER (PARTITION BY " ROLLUP_KEY " ORDER BY m.seq),"              \
         " (SELECT c.last_seq FROM " schema "client c WHERE c.key = " ROLLUP_KEY "))" MESSAGES
 #define NAME(schema)                                                                                         \
-        "INSERT OR FAIL INTO " schema "client"                                                               \
+        "INSERT INTO " schema "client"                                                                       \
         " SELECT m.seq, " ROLLUP_KEY ", nullif(m.client_id, ''), m.netbios_name, m.client_version, " TOLD    \
         ","                                                                                                  \
         " m.received_ms, m.received_ms, m.seq" MESSAGES " ORDER BY " ROLLUP_KEY ", m.seq"                    \
@@ -48,7 +45,7 @@
         "WITH rule(slot, topic, low, high) AS (VALUES"                                                       \
         " (0, 800, 0, 1e18), (1, 800, 0, 499), (2, 800, 500, 1e18), (3, 1000, 0, 1e18), (4, 1001, 0, 1e18)," \
         " (5, 800, 100, 100), (6, 800, 400, 401), (7, 800, 500, 500), (8, 800, 700, 700))"                   \
-        " INSERT OR FAIL INTO " schema "client_state"                                                        \
+        " INSERT INTO " schema "client_state"                                                                \
         " SELECT r.slot, c.number, s.topic_type, s.state_id, coalesce(s.message_time_ms, m.received_ms),"    \
         " s.id, m.received_ms, state_error(s.params, s.details), state_param(s.params)"                      \
         " FROM main.message m CROSS JOIN main.state s CROSS JOIN rule r CROSS JOIN " schema "client c"       \
@@ -72,7 +69,7 @@ static const char *const fold_ledger[] = {
         " WHERE m.seq > ?1 AND m.seq <= ?2 AND m.netbios_name <> ''",
         "INSERT OR IGNORE INTO main.state_kind SELECT s.topic_type, s.state_id, s.id FROM main.state s"
         " WHERE s.id >= (?1 + 1) * 1024 AND s.id < (?2 + 1) * 1024 ORDER BY 1, 2, 3",
-        "INSERT OR FAIL INTO main.span SELECT m.seq / 1024, min(m.received_ms), max(m.received_ms) FROM "
+        "INSERT INTO main.span SELECT m.seq / 1024, min(m.received_ms), max(m.received_ms) FROM "
         "main.message "
         "m"
         " WHERE m.seq > ?1 AND m.seq <= ?2 GROUP BY 1 ON CONFLICT(block) DO UPDATE SET"

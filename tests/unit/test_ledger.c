@@ -214,6 +214,79 @@ static void what_is_forwarded_and_old_is_removed_but_never_the_newest(void **sta
         query_close(query);
 }
 
+#define OLD_ROWS 1500
+#define STEP_ROWS 200 /* of retention.c, one each STEP_MS at most */
+#define STEP_MS 50
+
+/* Bodies that no packing makes smaller. */
+static void forward_many(void)
+{
+        static int64_t seqs[OLD_ROWS];
+        char text[3001];
+        int64_t shipment;
+        for (unsigned i = 0; i < OLD_ROWS; i++) {
+                struct message_name name;
+                for (size_t c = 0; c < sizeof(text) - 1; c++)
+                        text[c] = (char)(33 + randombytes_uniform(94));
+                text[sizeof(text) - 1] = '\0';
+                assert_int_equal(store_receive(text, &name), VERDICT_ACCEPTED);
+                seqs[i] = name.seq;
+        }
+        assert_int_equal(delivery_mark_staged(store.ledger, seqs, OLD_ROWS), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, seqs, OLD_ROWS, 1, &shipment), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, seqs, OLD_ROWS, shipment), 0);
+}
+
+static int count_message(void *arg, const struct query_message *message)
+{
+        (void)message;
+        (*(int64_t *)arg)++;
+        return 0;
+}
+
+static int64_t count_rows(struct query *query)
+{
+        struct query_filter all = { .since_ms = CLOCK_UNKNOWN,
+                                    .until_ms = CLOCK_UNKNOWN,
+                                    .topic_type = -1,
+                                    .state_id = -1,
+                                    .delivery = -1 };
+        int64_t count = 0;
+        assert_int_equal(query_messages(query, &all, count_message, &count), 0);
+        return count;
+}
+
+static void what_is_old_goes_in_small_steps_and_the_file_shrinks(void **state)
+{
+        (void)state;
+        struct stat before, after;
+        struct query *query = NULL;
+        int64_t left = OLD_ROWS;
+        store_open();
+        forward_many();
+        ledger_close(store.ledger);
+        store.ledger = NULL;
+        assert_int_equal(stat(store.config->ledger.file, &before), 0);
+        config_unref(store.config);
+        store.config =
+                store_config("[ledger]\nretention=1s\n[policy]\ndeduplicate=0\n[staging]\nmin_free=0%\n");
+        store_open();
+        assert_int_equal(query_open(store.config->ledger.file, &query), 0);
+        int64_t began_ms = clock_monotonic_ms(), until_ms = began_ms + 30000;
+        while (left > 1) {
+                left = count_rows(query);
+                int64_t now_ms = clock_monotonic_ms();
+                assert_true(OLD_ROWS - left <= STEP_ROWS * ((now_ms - began_ms) / STEP_MS + 2));
+                assert_true(now_ms < until_ms);
+                (void)usleep(2000);
+        }
+        query_close(query);
+        ledger_close(store.ledger);
+        store.ledger = NULL;
+        assert_int_equal(stat(store.config->ledger.file, &after), 0);
+        assert_true(after.st_size * 4 < before.st_size);
+}
+
 static int run_broken(struct ledger *ledger, struct ledger_job *job)
 {
         (void)ledger;
@@ -263,6 +336,7 @@ int main(void)
                 TEST(a_second_fspd_on_the_same_ledger_is_refused),
                 TEST(what_is_no_ledger_is_not_touched),
                 TEST(what_is_forwarded_and_old_is_removed_but_never_the_newest),
+                TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
                 TEST(after_a_fault_everything_is_refused_until_the_ledger_is_reopened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
