@@ -2,7 +2,6 @@
 #include "admin/client_row.h"
 #include "admin/cmd_ledger.h"
 #include "admin/cmd_options.h"
-#include "admin/cmd_pager.h"
 #include "fsp/clock.h"
 #include <errno.h>
 
@@ -22,6 +21,8 @@ static const struct format_column table_columns[] = {
 
 struct listing {
         struct format format;
+        const enum viewer_report *report; /* NULL: all clients */
+        const struct viewer_filter *filter;
         bool table;
 };
 
@@ -62,30 +63,27 @@ static int show_client(void *arg, const struct viewer_client *client)
         return r;
 }
 
+static int write_clients(void *arg, struct query *query)
+{
+        struct listing *listing = arg;
+
+        return listing->report
+                       ? viewer_report_clients(query, *listing->report, listing->filter, show_client, listing)
+                       : viewer_clients(query, listing->filter, show_client, listing);
+}
+
 int cmd_show_clients(const struct cmd_arguments *arguments, const struct config *config,
                      const enum viewer_report *report, const struct viewer_filter *filter)
 {
         struct listing listing = {
                 .format = cmd_format(arguments, client_row_columns, client_row_column_count, table_columns,
                                      sizeof(table_columns) / sizeof(table_columns[0])),
+                .report = report,
+                .filter = filter,
                 .table = !arguments->json && !arguments->csv,
         };
-        struct cmd_pager pager;
-        struct query *query;
-        int end, r, result = cmd_open_ledger(config, &query);
 
-        if (result != CMD_DONE)
-                return result;
-        cmd_pager_begin(&pager, &listing.format);
-        r = listing.format.kind->begin(&listing.format);
-        if (r == 0 && report)
-                r = viewer_report_clients(query, *report, filter, show_client, &listing);
-        else if (r == 0)
-                r = viewer_clients(query, filter, show_client, &listing);
-        end = listing.format.kind->end(&listing.format);
-        query_close(query);
-        cmd_pager_end(&pager);
-        return r < 0 || end < 0 ? cmd_complain_ledger(config, r < 0 ? r : end) : CMD_DONE;
+        return cmd_show_list(config, &listing.format, write_clients, &listing);
 }
 
 int cmd_clients(const struct cmd_arguments *arguments, const struct config *config)

@@ -1,5 +1,6 @@
 #include "admin/cmd_ledger.h"
 #include "admin/cmd.h"
+#include "admin/cmd_pager.h"
 #include <errno.h>
 #include <string.h>
 
@@ -32,4 +33,23 @@ int cmd_open_ledger(const struct config *config, struct query **ret_query)
         int r = query_open(config->ledger.file, ret_query);
 
         return r < 0 ? cmd_complain_ledger(config, r) : CMD_DONE;
+}
+
+int cmd_show_list(const struct config *config, struct format *format,
+                  int (*write)(void *arg, struct query *query), void *arg)
+{
+        struct cmd_pager pager;
+        struct query *query;
+        int end, r, result = cmd_open_ledger(config, &query);
+
+        if (result != CMD_DONE)
+                return result;
+        cmd_pager_begin(&pager, format);
+        r = format->kind->begin(format);
+        if (r == 0)
+                r = write(arg, query);
+        end = format->kind->end(format);
+        query_close(query);
+        cmd_pager_end(&pager);
+        return r < 0 || end < 0 ? cmd_complain_ledger(config, r < 0 ? r : end) : CMD_DONE;
 }

@@ -3,6 +3,7 @@
 #ifndef ADMIN_CMD_LEDGER_H
 #define ADMIN_CMD_LEDGER_H
 
+#include "admin/format.h"
 #include "fsp/config.h"
 #include "fsp/query.h"
 
@@ -10,5 +11,10 @@
 int cmd_open_ledger(const struct config *config, struct query **ret_query);
 /* "fspctl: the ledger FILE: ..."; gives CMD_WRONG. */
 int cmd_complain_ledger(const struct config *config, int fault);
+
+/* Shows a list of the ledger's through format, by the pager where there is one:
+ * write puts its rows.  Complains itself. */
+int cmd_show_list(const struct config *config, struct format *format,
+                  int (*write)(void *arg, struct query *query), void *arg);
 
 #endif

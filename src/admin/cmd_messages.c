@@ -1,7 +1,6 @@
 #include "admin/cmd.h"
 #include "admin/cmd_ledger.h"
 #include "admin/cmd_options.h"
-#include "admin/cmd_pager.h"
 #include "admin/message_row.h"
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
@@ -22,6 +21,7 @@ static const struct format_column table_columns[] = {
 
 struct listing {
         struct format format;
+        struct query_filter filter;
         bool table;
 };
 
@@ -104,6 +104,13 @@ static bool parse_filter(const struct cmd_arguments *arguments, struct query_fil
         return true;
 }
 
+static int write_messages(void *arg, struct query *query)
+{
+        struct listing *listing = arg;
+
+        return query_messages(query, &listing->filter, show_message, listing);
+}
+
 int cmd_messages(const struct cmd_arguments *arguments, const struct config *config)
 {
         struct listing listing = {
@@ -111,24 +118,8 @@ int cmd_messages(const struct cmd_arguments *arguments, const struct config *con
                                      sizeof(table_columns) / sizeof(table_columns[0])),
                 .table = !arguments->json && !arguments->csv,
         };
-        struct query_filter filter;
-        struct cmd_pager pager;
-        struct query *query;
-        int r, end, result;
 
-        if (!parse_filter(arguments, &filter))
+        if (!parse_filter(arguments, &listing.filter))
                 return CMD_USAGE;
-        result = cmd_open_ledger(config, &query);
-        if (result != CMD_DONE)
-                return result;
-        cmd_pager_begin(&pager, &listing.format);
-        r = listing.format.kind->begin(&listing.format);
-        if (r == 0)
-                r = query_messages(query, &filter, show_message, &listing);
-        end = listing.format.kind->end(&listing.format);
-        query_close(query);
-        cmd_pager_end(&pager);
-        if (r < 0 || end < 0)
-                return cmd_complain_ledger(config, r < 0 ? r : end);
-        return CMD_DONE;
+        return cmd_show_list(config, &listing.format, write_messages, &listing);
 }

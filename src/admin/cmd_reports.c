@@ -2,7 +2,6 @@
 #include "admin/cmd_clients.h"
 #include "admin/cmd_ledger.h"
 #include "admin/cmd_options.h"
-#include "admin/cmd_pager.h"
 #include "fsp/clock.h"
 #include <errno.h>
 
@@ -47,7 +46,9 @@ static int list_reports(const struct cmd_arguments *arguments)
 
 struct listing {
         struct format format;
+        enum viewer_report report;
         enum viewer_shape shape;
+        const struct viewer_filter *filter;
 };
 
 static int show_count(void *arg, const struct viewer_count *count)
@@ -70,6 +71,13 @@ static int show_count(void *arg, const struct viewer_count *count)
         return r;
 }
 
+static int write_counts(void *arg, struct query *query)
+{
+        struct listing *listing = arg;
+
+        return viewer_counts(query, listing->report, listing->filter, show_count, listing);
+}
+
 static int show_counts(const struct cmd_arguments *arguments, const struct config *config,
                        enum viewer_report report, const struct viewer_filter *filter)
 {
@@ -81,22 +89,12 @@ static int show_counts(const struct cmd_arguments *arguments, const struct confi
                                                        : cmd_format(arguments, client_row_problem_columns,
                                                                     client_row_problem_column_count,
                                                                     problem_table, LENGTH(problem_table)),
+                .report = report,
                 .shape = shape,
+                .filter = filter,
         };
-        struct cmd_pager pager;
-        struct query *query;
-        int end, r, result = cmd_open_ledger(config, &query);
 
-        if (result != CMD_DONE)
-                return result;
-        cmd_pager_begin(&pager, &listing.format);
-        r = listing.format.kind->begin(&listing.format);
-        if (r == 0)
-                r = viewer_counts(query, report, filter, show_count, &listing);
-        end = listing.format.kind->end(&listing.format);
-        query_close(query);
-        cmd_pager_end(&pager);
-        return r < 0 || end < 0 ? cmd_complain_ledger(config, r < 0 ? r : end) : CMD_DONE;
+        return cmd_show_list(config, &listing.format, write_counts, &listing);
 }
 
 int cmd_reports(const struct cmd_arguments *arguments, const struct config *config)

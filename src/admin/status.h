@@ -6,6 +6,7 @@
 #ifndef ADMIN_STATUS_H
 #define ADMIN_STATUS_H
 
+#include "admin/format.h"
 #include "fsp/control.h"
 #include <jansson.h>
 
@@ -37,5 +38,11 @@ enum availability status_judge(const struct status_facts *facts, json_t *reasons
 
 /* The object of `fspctl status --json`; NULL when memory is short. */
 json_t *status_object(const struct status_facts *facts);
+
+/* The object as one row: all that is flat in it, and last_run spread to
+ * last_run_started and so on by status_spread (0 or -ENOMEM). */
+extern const struct format_column status_columns[];
+extern const size_t status_column_count;
+int status_spread(json_t *object);
 
 #endif

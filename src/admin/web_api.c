@@ -31,27 +31,11 @@ int web_filter_read(const struct web_request *request, struct message_filter *re
 
 int web_api_status(void *arg, const struct web_request *request, struct web_answer *answer)
 {
-        static const struct format_column columns[] = {
-                { .key = "availability" },
-                { .key = "site_code" },
-                { .key = "version" },
-                { .key = "listen" },
-                { .key = "admin" },
-                { .key = "staged" },
-                { .key = "oldest_staged_seconds" },
-                { .key = "quarantined" },
-                { .key = "received" },
-                { .key = "forwarded" },
-                { .key = "duplicates" },
-                { .key = "refused" },
-                { .key = "last_run" },
-                { .key = "next_run" },
-        };
         struct site *site = arg;
         struct format csv_format = { .kind = &format_csv,
                                      .out = answer->out,
-                                     .columns = columns,
-                                     .column_count = sizeof(columns) / sizeof(columns[0]) };
+                                     .columns = status_columns,
+                                     .column_count = status_column_count };
         struct status_facts facts;
         json_t *object;
         bool csv;
@@ -66,7 +50,9 @@ int web_api_status(void *arg, const struct web_request *request, struct web_answ
                 return -ENOMEM;
         answer->type = csv ? WEB_CSV : WEB_JSON;
         if (csv) {
-                r = format_csv.begin(&csv_format);
+                r = status_spread(object);
+                if (r == 0)
+                        r = format_csv.begin(&csv_format);
                 if (r == 0)
                         r = format_csv.row(&csv_format, object);
         } else {

