@@ -145,15 +145,15 @@ static const struct frame list_frame = {
         "", "", "", " ORDER BY order_ms DESC, number DESC, topic_type DESC LIMIT :limit"
 };
 /* Each half is counted by itself: the ledger's comes in the order of its index. */
-#define COUNTS(what, by)                                                                                     \
+#define COUNTS(what, group, by)                                                                              \
         {                                                                                                    \
                 "SELECT topic_type, state_id, " what ", sum(clients) AS clients, max(at) AS at FROM (",      \
                         "SELECT topic_type, state_id, " what                                                 \
                         ", count(*) AS clients, max(order_ms) AS at FROM (",                                 \
-                        ") GROUP BY 1, 2, 3", ") GROUP BY 1, 2, 3 ORDER BY " by " LIMIT :limit"              \
+                        ") GROUP BY " group, ") GROUP BY " group " ORDER BY " by " LIMIT :limit"             \
         }
-static const struct frame problem_frame = COUNTS("error", "clients DESC, at DESC, 1, 2, 3");
-static const struct frame status_frame = COUNTS("NULL AS error", "1, 2");
+static const struct frame problem_frame = COUNTS("error", "1, 2, 3", "clients DESC, at DESC, 1, 2, 3");
+static const struct frame status_frame = COUNTS("NULL AS error", "1, 2", "1, 2");
 
 static char *build_sql(const struct frame *frame, const struct selection *selection,
                        const struct viewer_filter *filter)

@@ -264,8 +264,7 @@ static void what_is_old_goes_in_small_steps_and_the_file_shrinks(void **state)
         int64_t left = OLD_ROWS;
         store_open();
         forward_many();
-        ledger_close(store.ledger);
-        store.ledger = NULL;
+        store_close();
         assert_int_equal(stat(store.config->ledger.file, &before), 0);
         config_unref(store.config);
         store.config =
@@ -281,8 +280,7 @@ static void what_is_old_goes_in_small_steps_and_the_file_shrinks(void **state)
                 (void)usleep(2000);
         }
         query_close(query);
-        ledger_close(store.ledger);
-        store.ledger = NULL;
+        store_close();
         assert_int_equal(stat(store.config->ledger.file, &after), 0);
         assert_true(after.st_size * 4 < before.st_size);
 }
