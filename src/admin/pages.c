@@ -35,7 +35,7 @@ static const struct web_route routes[] = {
 };
 
 /* One reader's question must not keep a monitor waiting for long. */
-#define ANSWER_WITHIN_MS 1000
+#define ANSWER_WITHIN_MS 3000
 /* Messages: some tens of milliseconds. */
 #define UNCOUNTED 2000
 
