@@ -40,6 +40,7 @@ struct inbox_kind {
 struct inbox {
         const struct inbox_kind *kind;
         char identity[INBOX_IDENTITY_SIZE]; /* equal exactly when it is the same place */
+        char former[INBOX_IDENTITY_SIZE];   /* the same in the words of older ledgers */
 };
 
 /* A folder.  It is never made: -ENOENT when it is missing.  require_mount:

@@ -2,17 +2,30 @@
 #include "fsp/fsutil.h"
 #include "fsp/inbox.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define XFS_MAGIC 0x58465342
+/* The kernel's struct xfs_fsop_geom_v1, whose header it does not install. */
+struct xfs_geometry {
+        uint32_t sizes[8];
+        uint64_t blocks[4];
+        unsigned char uuid[16];
+        uint32_t others[7];
+};
+#define XFS_GEOMETRY _IOR('X', 100, struct xfs_geometry)
+
+#define FS_NAME_SIZE 48
 
 struct folder {
         struct inbox inbox;
@@ -40,21 +53,50 @@ static bool is_local(uint64_t magic)
         return false;
 }
 
-/* Path, file system and inode: an unmounted share is another place. */
-static int describe(int fd, const char *path, char ret_identity[INBOX_IDENTITY_SIZE], bool *ret_local)
+/* What tells a file system from all others.  What statfs says of it comes from
+ * its UUID (ext4, btrfs), but on xfs from its device's number, which another
+ * start may give to another one. */
+static void name_file_system(int fd, const struct statfs *fs, char ret_name[FS_NAME_SIZE],
+                             char ret_former[FS_NAME_SIZE])
 {
+        static_assert(sizeof(struct xfs_geometry) == 112, "as the kernel has it");
+        struct xfs_geometry xfs;
+        int fsid[2];
+        memcpy(fsid, &fs->f_fsid, sizeof(fsid));
+        (void)sprintf(ret_former, "fs=%08x%08x", (unsigned)fsid[0], (unsigned)fsid[1]); /* it fits */
+        if (fs->f_type != XFS_MAGIC || ioctl(fd, XFS_GEOMETRY, &xfs) < 0) {
+                strcpy(ret_name, ret_former);
+                return;
+        }
+        char *to = stpcpy(ret_name, "uuid=");
+        for (size_t i = 0; i < sizeof(xfs.uuid); i++)
+                to += sprintf(to, "%02x", xfs.uuid[i]);
+}
+
+/* Path, file system and inode: an unmounted share is another place, and so is
+ * a folder that was removed and made anew, though it may get the old inode. */
+static int describe(int fd, const char *path, struct inbox *ret_inbox, bool *ret_local)
+{
+        char name[FS_NAME_SIZE], former_name[FS_NAME_SIZE];
+        int generation = 0;
         struct stat st;
         struct statfs fs;
         if (fstat(fd, &st) < 0 || fstatfs(fd, &fs) < 0)
                 return -errno;
-        int fsid[2];
-        memcpy(fsid, &fs.f_fsid, sizeof(fsid));
-        int length = snprintf(ret_identity, INBOX_IDENTITY_SIZE, "folder type=%lx fs=%08x%08x inode=%llu %s",
-                              (unsigned long)fs.f_type, (unsigned)fsid[0], (unsigned)fsid[1],
-                              (unsigned long long)st.st_ino, path);
-        if (length >= INBOX_IDENTITY_SIZE)
+        bool local = is_local((uint64_t)fs.f_type);
+        if (local)
+                (void)ioctl(fd, FS_IOC_GETVERSION, &generation); /* tmpfs has none: 0 */
+        name_file_system(fd, &fs, name, former_name);
+        unsigned long type = (unsigned long)fs.f_type;
+        unsigned long long inode = st.st_ino;
+        int length = snprintf(ret_inbox->identity, INBOX_IDENTITY_SIZE,
+                              "folder type=%lx %s inode=%llu generation=%x %s", type, name, inode,
+                              (unsigned)generation, path);
+        int former = snprintf(ret_inbox->former, INBOX_IDENTITY_SIZE, "folder type=%lx %s inode=%llu %s",
+                              type, former_name, inode, path);
+        if (length >= INBOX_IDENTITY_SIZE || former >= INBOX_IDENTITY_SIZE)
                 return -ENAMETOOLONG;
-        *ret_local = is_local((uint64_t)fs.f_type);
+        *ret_local = local;
         return 0;
 }
 
@@ -145,12 +187,12 @@ static int folder_check(struct inbox *inbox)
 {
         struct folder *folder = folder_of(inbox);
         AUTO_CLOSE int fd = -1;
-        char identity[INBOX_IDENTITY_SIZE];
+        struct inbox now;
         bool local;
         int r = open_checked(folder->path, folder->require_mount, &fd);
         if (r == 0)
-                r = describe(fd, folder->path, identity, &local);
-        if (r == 0 && strcmp(identity, folder->inbox.identity) != 0)
+                r = describe(fd, folder->path, &now, &local);
+        if (r == 0 && strcmp(now.identity, folder->inbox.identity) != 0)
                 r = -ESTALE;
         return r;
 }
@@ -186,7 +228,7 @@ int inbox_open_folder(const char *path, bool require_mount, struct inbox **ret_i
         folder->path = strdup(path);
         int r = folder->path ? open_checked(path, require_mount, &folder->fd) : -ENOMEM;
         if (r == 0)
-                r = describe(folder->fd, path, folder->inbox.identity, &folder->local);
+                r = describe(folder->fd, path, &folder->inbox, &folder->local);
         if (r < 0) {
                 folder_close(&folder->inbox);
                 return r;

@@ -58,7 +58,8 @@ static int find_inbox(struct recovery *recovery, int64_t id)
         if (r < 0)
                 return r;
         r = inbox_open_folder(place, pass->config->forwarder.require_mount, &recovery->opened);
-        if (r == 0 && strcmp(recovery->opened->identity, identity) == 0)
+        if (r == 0 && (strcmp(recovery->opened->identity, identity) == 0 ||
+                       strcmp(recovery->opened->former, identity) == 0))
                 recovery->inbox = recovery->opened;
         /* The place of a configured inbox may come back (a share not mounted);
          * one that is configured no more is not waited for. */

@@ -57,16 +57,23 @@ static struct message_name staged(const char *text)
 }
 
 /* As a crash between the two commits leaves it. */
-static struct message_name copied(const char *text)
+static struct message_name copied_in(const char *text, bool older_words)
 {
         struct message_name name = staged(text);
         struct inbox *inbox = NULL;
         int64_t id, shipment;
         assert_int_equal(inbox_open_folder(store_path("inbox"), false, &inbox), 0);
-        assert_int_equal(delivery_inbox(store.ledger, inbox->identity, store_path("inbox"), &id), 0);
+        assert_int_equal(delivery_inbox(store.ledger, older_words ? inbox->former : inbox->identity,
+                                        store_path("inbox"), &id),
+                         0);
         inbox->kind->close(inbox);
         assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, id, &shipment), 0);
         return name;
+}
+
+static struct message_name copied(const char *text)
+{
+        return copied_in(text, false);
 }
 
 static void staged_files_arrive_and_leave_staging(void **state)
@@ -143,6 +150,17 @@ static void one_whose_temporary_file_is_gone_had_arrived(void **state)
         (void)run();
         assert_int_equal(count_files("inbox", ".SMX"), 0);
         assert_false(file_exists(in_folder("staging", &one, ".SMX")));
+        assert_int_equal(ledger_totals(store.ledger).copied, 0);
+}
+
+static void an_inbox_is_known_by_the_words_of_an_older_ledger_too(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = copied_in("one", true);
+        store_write(in_folder("inbox", &one, ".tmp"), "one", 3);
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
         assert_int_equal(ledger_totals(store.ledger).copied, 0);
 }
 
@@ -264,6 +282,7 @@ int main(void)
                 TEST(the_throttle_holds_over_runs_and_restarts),
                 TEST(a_copied_message_whose_temporary_file_is_there_is_renamed),
                 TEST(one_whose_temporary_file_is_gone_had_arrived),
+                TEST(an_inbox_is_known_by_the_words_of_an_older_ledger_too),
                 TEST(an_empty_folder_in_the_place_of_the_inbox_decides_nothing),
                 TEST(rows_half_way_to_an_inbox_of_the_past_are_finished_there),
                 TEST(rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person),

@@ -85,6 +85,20 @@ static void a_folder_in_its_place_is_another_inbox(void **state)
         inbox->kind->close(inbox);
 }
 
+static void a_folder_made_anew_is_another_inbox(void **state)
+{
+        (void)state;
+        char identity[INBOX_IDENTITY_SIZE];
+        open_it();
+        strcpy(identity, inbox->identity);
+        inbox->kind->close(inbox); /* from here on its inode may be given away again */
+        assert_int_equal(rmdir(store_path("inbox")), 0);
+        assert_int_equal(mkdir(store_path("inbox"), 0750), 0);
+        open_it();
+        assert_string_not_equal(inbox->identity, identity);
+        inbox->kind->close(inbox);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -94,6 +108,7 @@ int main(void)
                 TEST(a_missing_folder_is_not_made),
                 TEST(an_ordinary_folder_is_no_mount),
                 TEST(a_folder_in_its_place_is_another_inbox),
+                TEST(a_folder_made_anew_is_another_inbox),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
