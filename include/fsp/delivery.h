@@ -50,6 +50,9 @@ int delivery_requeue(struct ledger *ledger, int64_t seq);
  * their bytes kept; in steps, so that others are not held up. */
 int delivery_requeue_since(struct ledger *ledger, int64_t since_ms, uint64_t *ret_count);
 
+/* In a ledger that has lost shipments: their numbers are not given again. */
+int delivery_resume_shipments(struct ledger *ledger, int64_t last);
+
 /* The number of the inbox with this identity; a new one is remembered. */
 int delivery_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox);
 

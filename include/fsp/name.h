@@ -25,6 +25,8 @@ struct message_name {
         int64_t seq;     /* 1 …; the name shows the low 32 bits */
 };
 
+/* Asked of what was read from somewhere; the two below take no other. */
+bool name_is_sound(const struct message_name *name);
 /* The id: without a suffix. */
 const char *name_format_id(const struct message_name *name, char ret_id[NAME_SIZE]);
 /* id and suffix. */

@@ -41,6 +41,8 @@ int query_inbox(struct query *query, int64_t inbox, char **ret_identity, char **
 /* Files charged to the throttle since wall_ms, oldest first. */
 int query_shipments(struct query *query, int64_t since_ms,
                     void (*visit)(void *arg, int64_t at_ms, uint64_t files), void *arg);
+/* The number of the last shipment; 0: none. */
+int query_last_shipment(struct query *query, int64_t *ret_shipment);
 /* The row of a name as found on disk.  -ENOENT when the ledger has none. */
 int query_find(struct query *query, const struct message_name *name, int64_t *ret_seq,
                enum delivery *ret_delivery);

@@ -1,17 +1,18 @@
-/* witness: the names of the batch that is being renamed in the inbox, on disk
- * beside the ledger.
+/* witness: what was sent last, on disk beside the ledger and apart from it.
  *
- * A ledger that loses its last commit forgets that a message was copied, and
- * would send it again.  So the names of a batch are written down after the
- * commit of copied and before the first rename, and removed after the commit
- * of forwarded.  A name found at the start whose row is not as far as
- * copied shows that a commit was lost: whether it was sent is not guessed.
+ * A ledger that loses its last commits (a WAL that is cut or removed) forgets
+ * that messages were copied, and would send them again.  So the number of a
+ * batch and its names are written down after the commit of copied and before
+ * the first rename, and stay until the next batch.  At the start, a ledger
+ * whose own last number is lower has lost commits: a message that is received
+ * and has no file, or is named here and not as far as copied, may have been
+ * sent, and that is not guessed.  Before any earlier batch's staged files were
+ * known to be gone for certain, its names stood here.
  *
- * Owns      the file staging/.renaming, there only during a batch.
+ * Owns      the file staging/.renaming.
  * Threads   the forwarder's; at the start, the main thread.
- * Crash     what witness_write returned 0 for is on disk for certain.  One
- *           that was removed may come back in a power cut, when its rows say
- *           forwarded. */
+ * Crash     what witness_write returned 0 for is on disk for certain; until
+ *           then the one before is. */
 #ifndef FSP_WITNESS_H
 #define FSP_WITNESS_H
 
@@ -20,9 +21,14 @@
 
 #define WITNESS_MAX 1024 /* names */
 
-int witness_write(int staging_fd, const struct query_pending *rows, size_t count);
-int witness_clear(int staging_fd);
-/* At most WITNESS_MAX names, malloc'd; none is no error. */
-int witness_read(int staging_fd, struct message_name **ret_names, size_t *ret_count);
+struct witness {
+        int64_t batch; /* the shipment's number (delivery_mark_copied); 0: unknown */
+        struct message_name *names;
+        size_t count;
+};
+
+int witness_write(int staging_fd, int64_t batch, const struct query_pending *rows, size_t count);
+/* names is malloc'd.  No witness is no error: nothing was ever sent. */
+int witness_read(int staging_fd, struct witness *ret_witness);
 
 #endif

@@ -145,7 +145,7 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         if (r < 0)
                 return r;
         throttle_charge(pass->throttle, batch->ready, clock_monotonic_ms());
-        r = witness_write(pass->quarantine.staging_fd, batch->rows, batch->ready);
+        r = witness_write(pass->quarantine.staging_fd, shipment, batch->rows, batch->ready);
         if (r < 0)
                 return r; /* nothing is renamed yet: the next run goes on from copied */
         size_t published = 0;
@@ -166,9 +166,6 @@ static int publish_batch(struct pass *pass, struct batch *batch)
                 published > 0 ? delivery_mark_forwarded(pass->ledger, batch->seqs, published, shipment) : 0;
         if (marked < 0)
                 return marked;
-        if (witness_clear(pass->quarantine.staging_fd) < 0)
-                log_mgr(LOG_WARNING, "The list of files being renamed cannot be emptied: %s",
-                        strerror(errno));
         remove_staged(pass, batch->rows, published);
         pass->copied += published;
         return r < 0 ? r : 0;

@@ -17,10 +17,13 @@
 
 struct recovery {
         struct pass *pass;
-        int64_t id;           /* of the inbox last looked up; 0: none */
-        struct inbox *opened; /* another one than the pass's: ours to close */
-        struct inbox *inbox;  /* where rows of id are to be decided; NULL: nowhere now */
-        bool gone;            /* an inbox of the past that is out of reach */
+        int64_t id;                       /* of the inbox last looked up; 0: none */
+        struct inbox *opened;             /* another one than the pass's: ours to close */
+        struct inbox *inbox;              /* where rows of id are to be decided; NULL: nowhere now */
+        bool gone;                        /* an inbox of the past that is out of reach */
+        const struct query_pending *rows; /* of this batch */
+        size_t count;
+        bool witnessed; /* it is: no rename before that */
         int64_t arrived[BATCH], published[BATCH];
         struct query_pending done[BATCH];
         size_t arrived_count, published_count, done_count;
@@ -67,6 +70,20 @@ static int find_inbox(struct recovery *recovery, int64_t id)
         return 0;
 }
 
+/* The crash may have come before the batch was witnessed. */
+static int bear_witness(struct recovery *recovery)
+{
+        int64_t shipment;
+        if (recovery->witnessed)
+                return 0;
+        int r = query_last_shipment(recovery->pass->query, &shipment);
+        if (r == 0)
+                r = witness_write(recovery->pass->quarantine.staging_fd, shipment, recovery->rows,
+                                  recovery->count);
+        recovery->witnessed = r == 0;
+        return r;
+}
+
 static int decide(struct recovery *recovery, const struct query_pending *row)
 {
         char temporary[NAME_SIZE];
@@ -81,7 +98,10 @@ static int decide(struct recovery *recovery, const struct query_pending *row)
                         return r;
                 recovery->arrived[recovery->arrived_count++] = row->name.seq;
         } else {
-                int r = forward_publish(recovery->pass, recovery->inbox, row);
+                int r = bear_witness(recovery);
+                if (r < 0)
+                        return r;
+                r = forward_publish(recovery->pass, recovery->inbox, row);
                 if (r < 0) {
                         /* One file must not hold up the others. */
                         int health = recovery->inbox->kind->check(recovery->inbox);
@@ -145,6 +165,9 @@ static int commit_batch(struct recovery *recovery)
 static int recover_batch(struct recovery *recovery, const struct query_pending *rows, size_t count)
 {
         int r = 0;
+        recovery->rows = rows;
+        recovery->count = count;
+        recovery->witnessed = false;
         for (size_t i = 0; r == 0 && i < count && !*recovery->pass->stop; i++) {
                 if (i > 0 && rows[i].inbox != rows[i - 1].inbox)
                         r = commit_batch(recovery);
@@ -176,11 +199,6 @@ int forward_recover(struct pass *pass)
                 recovery->opened->kind->close(recovery->opened);
         if (recovery->waiting)
                 pass->stuck = -ESTALE;
-        /* What was being renamed when we were stopped is decided now. */
-        if (r == 0 && !recovery->waiting && !pass->stuck && !*pass->stop &&
-            witness_clear(pass->quarantine.staging_fd) < 0)
-                log_mgr(LOG_WARNING, "The list of files being renamed cannot be removed: %s",
-                        strerror(errno));
         if (recovery->waiting)
                 log_mgr(LOG_ERROR,
                         "%llu message(s) were half-way into %s when it was another folder or file system; "

@@ -128,9 +128,12 @@ int ledger_verify(const char *path, sqlite3 *db, bool wal_has_lost, bool *ret_su
         struct stat st;
         /* 'running' is written at each start and reaches the ledger's own file
          * at once; an orderly stop takes it back. */
+        int r = ledger_check_schema(db);
+        if (r < 0)
+                return r;
         int running = ask(db, "SELECT count(*) FROM meta WHERE key = 'running'", is_zero);
         bool suspect = running == -EUCLEAN && wal_has_lost;
-        int r = running == -EUCLEAN ? 0 : running;
+        r = running == -EUCLEAN ? 0 : running;
         if (r == 0)
                 r = ask(db,
                         "SELECT count(*) FROM message WHERE delivery <> 3"

@@ -234,6 +234,27 @@ int delivery_requeue_since(struct ledger *ledger, int64_t since_ms, uint64_t *re
         return 0;
 }
 
+struct resume {
+        struct ledger_job job;
+        int64_t last;
+};
+
+static int run_resume(struct ledger *ledger, struct ledger_job *job)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_RESUME_SHIPMENTS);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, ((struct resume *)job)->last); /* as above */
+        (void)sqlite3_bind_int64(statement, 2, clock_wall_ms());
+        return ledger_run(ledger, statement);
+}
+
+int delivery_resume_shipments(struct ledger *ledger, int64_t last)
+{
+        struct resume resume = { .job.run = run_resume, .last = last };
+        return ledger_call(ledger, &resume.job);
+}
+
 struct inbox_look {
         struct ledger_job job;
         const char *identity, *place;

@@ -185,7 +185,8 @@ static int is_duplicate(struct ledger *ledger, struct ledger_intake *intake, int
                                                       .time_ms = sqlite3_column_int64(statement, 1),
                                                       .node = (unsigned)sqlite3_column_int(statement, 2) };
         (void)sqlite3_reset(statement); /* repeats the result of step */
-        return result == SQLITE_ROW ? 1 : ledger_errno(result);
+        /* A damaged row of the past is no reason to refuse, nor to fail. */
+        return result == SQLITE_ROW ? name_is_sound(&intake->name) : ledger_errno(result);
 }
 
 /* The same bytes within policy.deduplicate?  1 and their name, 0, -errno. */

@@ -38,6 +38,7 @@ enum statement {
         STATEMENT_INSERT_SHIPMENT,
         STATEMENT_SHIPMENT_DONE,
         STATEMENT_DELETE_SHIPMENTS,
+        STATEMENT_RESUME_SHIPMENTS,
         STATEMENT_PROBE,
         STATEMENT_COUNT_HOUR,
         STATEMENT_DELETE_HOURS,
@@ -116,6 +117,8 @@ int ledger_run_simple(struct ledger *ledger, enum statement which);
 int64_t ledger_seal(const struct message_name *name, enum delivery delivery, size_t size, int64_t inbox,
                     const unsigned char *digest);
 int ledger_add_seal(sqlite3 *db); /* as an SQL function */
+int ledger_seal_schema(sqlite3 *db);
+int ledger_check_schema(sqlite3 *db); /* -EUCLEAN: not the tables that were sealed */
 
 /* damage.c: 0, or -EUCLEAN when rows or pages are not what we wrote.
  * *ret_suspect: all is sound, but later commits are missing. */

@@ -10,13 +10,20 @@
 
 #define ID_LENGTH 33 /* 19 of time, '-', 4 of node, '-', 8 of sequence */
 
+#define TIME_END_MS INT64_C(253402300800000) /* of the year 9999 */
+
+bool name_is_sound(const struct message_name *name)
+{
+        return name->time_ms >= 0 && name->time_ms < TIME_END_MS && name->node <= 0xFFFF;
+}
+
 const char *name_format_file(const struct message_name *name, const char *suffix, char ret_file[NAME_SIZE])
 {
         time_t seconds = (time_t)(name->time_ms / 1000);
         struct tm tm;
-        assert(name->time_ms >= 0 && name->node <= 0xFFFF);
+        assert(name_is_sound(name));
         struct tm *broken = gmtime_r(&seconds, &tm);
-        assert(broken && tm.tm_year + 1900 <= 9999);
+        assert(broken);
         (void)broken;
         int length =
                 snprintf(ret_file, NAME_SIZE, "%04d%02d%02dT%02d%02d%02d%03dZ-%04X-%08" PRIX32 "%s",

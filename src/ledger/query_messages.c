@@ -255,6 +255,11 @@ static int read_page(sqlite3_stmt *statement, size_t limit, struct page *page)
                         result = SQLITE_NOMEM;
                         break;
                 }
+                if (!name_is_sound(&row->message.name) || row->message.delivery >= DELIVERY_COUNT) {
+                        free(row);
+                        result = SQLITE_CORRUPT;
+                        break;
+                }
                 page->rows[page->count++] = row;
                 page->from = row->message.name.seq;
                 page->after = row->message.part;

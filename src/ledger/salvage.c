@@ -16,23 +16,33 @@
         "seq, name_ms, node, received_ms, delivery, digest, size, client_address, client_id, netbios_name,"  \
         " client_version, staged_ms, copied_ms, forwarded_ms, quarantined_ms, inbox, reason, seal"
 
+/* What lies behind the last row of a range, damaged, is not looked at. */
+#define LAST_ONE " LIMIT ?2 - ?1 + 1"
+#define PLAUSIBLE                                                                                            \
+        " AND name_ms BETWEEN 0 AND 253402300799999 AND node BETWEEN 0 AND 65535"                            \
+        " AND size BETWEEN 1 AND 2147483647 AND length(digest) = 16" LAST_ONE
+
 /* The first of them go by seq.  Rows whose seal does not fit, but which can
  * still be given a name, wait in a table of their own, until the staged files
  * have been looked at: a sound file tells more than a broken row. */
-#define MESSAGE_TABLES 4
+#define MESSAGE_TABLES 5
 static const char *const copies[] = {
         "INSERT OR IGNORE INTO main.message SELECT * FROM damaged.message NOT INDEXED WHERE seq BETWEEN ?1 "
         "AND ?2"
-        " AND seal IS seal(seq, name_ms, node, delivery, size, inbox, digest)",
+        " AND seal IS seal(seq, name_ms, node, delivery, size, inbox, digest)" LAST_ONE,
         "INSERT OR IGNORE INTO main.broken SELECT * FROM damaged.message NOT INDEXED WHERE seq BETWEEN ?1 "
         "AND ?2"
-        " AND seal IS NOT seal(seq, name_ms, node, delivery, size, inbox, digest) AND delivery <> 3"
-        " AND name_ms BETWEEN 0 AND 253402300799999 AND node BETWEEN 0 AND 65535 AND size BETWEEN 1 AND "
-        "2147483647"
-        " AND length(digest) = 16",
+        " AND seal IS NOT seal(seq, name_ms, node, delivery, size, inbox, digest) AND delivery <> "
+        "3" PLAUSIBLE,
+        /* A row whose end cannot be read may still say what its bytes are. */
+        "INSERT OR IGNORE INTO main.broken(seq, name_ms, node, received_ms, delivery, digest, size, "
+        "client_address)"
+        " SELECT seq, name_ms, node, received_ms, delivery, digest, size, '' FROM damaged.message NOT INDEXED"
+        " WHERE seq BETWEEN ?1 AND ?2 AND delivery <> 3"
+        " AND NOT EXISTS(SELECT 1 FROM main.message m WHERE m.seq = damaged.message.seq)" PLAUSIBLE,
         "INSERT OR IGNORE INTO main.body SELECT b.* FROM damaged.body b WHERE b.seq BETWEEN ?1 AND ?2"
         " AND (EXISTS(SELECT 1 FROM main.message m WHERE m.seq = b.seq)"
-        " OR EXISTS(SELECT 1 FROM main.broken m WHERE m.seq = b.seq))",
+        " OR EXISTS(SELECT 1 FROM main.broken m WHERE m.seq = b.seq))" LAST_ONE,
         "INSERT OR IGNORE INTO main.state SELECT s.* FROM damaged.state s WHERE s.id BETWEEN ?1 * 1024 AND "
         "?2 * 1024 + 1023"
         " AND EXISTS(SELECT 1 FROM main.message m WHERE m.seq = s.id >> 10)",
@@ -89,7 +99,8 @@ static void find_bounds(sqlite3 *db, int64_t *ret_first, int64_t *ret_last)
 static int copy_all(sqlite3 *db)
 {
         static const char make_broken[] =
-                "CREATE TABLE IF NOT EXISTS main.broken AS SELECT * FROM main.message LIMIT 0";
+                "CREATE TABLE IF NOT EXISTS main.broken AS SELECT * FROM main.message LIMIT 0;"
+                "CREATE UNIQUE INDEX IF NOT EXISTS main.broken_seq ON broken(seq)";
         int64_t first, last;
         if (sqlite3_exec(db, make_broken, NULL, NULL, NULL) != SQLITE_OK)
                 return ledger_errno(sqlite3_errcode(db));
@@ -143,6 +154,36 @@ static int copy_missed(sqlite3 *db)
         return r;
 }
 
+static int attach(sqlite3 *db, const char *damaged)
+{
+        char *sql = sqlite3_mprintf("ATTACH %Q AS damaged", damaged);
+        if (!sql)
+                return -ENOMEM;
+        int result = sqlite3_exec(db, sql, NULL, NULL, NULL);
+        sqlite3_free(sql);
+        return ledger_errno(result);
+}
+
+static void detach(sqlite3 *db)
+{
+        (void)sqlite3_exec(db, "DETACH damaged", NULL, NULL, NULL); /* at the latest when closed */
+}
+
+/* One bit in the words of a table's definition hides all its rows.  We know
+ * what it said.  Where this fails, no more can be read than before. */
+static int repair_schema(sqlite3 *db, const char *damaged)
+{
+        static const char repair[] =
+                "PRAGMA writable_schema = ON;"
+                "UPDATE damaged.sqlite_schema AS d SET type = m.type, name = m.name, tbl_name = m.tbl_name,"
+                " sql = m.sql FROM main.sqlite_schema m WHERE (m.name = d.name OR m.sql = d.sql)"
+                " AND (m.type, m.name, m.tbl_name, m.sql) IS NOT (d.type, d.name, d.tbl_name, d.sql)";
+        (void)sqlite3_exec(db, repair, NULL, NULL, NULL);                         /* see above */
+        (void)sqlite3_exec(db, "PRAGMA writable_schema = OFF", NULL, NULL, NULL); /* cannot fail */
+        detach(db);
+        return attach(db, damaged); /* reads it anew */
+}
+
 /* After an orderly stop there is no WAL to be lost. */
 static bool was_stopped(sqlite3 *db)
 {
@@ -158,22 +199,20 @@ static bool was_stopped(sqlite3 *db)
 
 int ledger_salvage(sqlite3 *db, const char *damaged, bool *ret_suspect)
 {
-        char *sql = sqlite3_mprintf("ATTACH %Q AS damaged", damaged);
-        if (!sql)
-                return -ENOMEM;
         bool lost = ledger_wal_has_lost(damaged); /* before SQLite looks at it */
-        int result = sqlite3_exec(db, sql, NULL, NULL, NULL);
-        sqlite3_free(sql);
         *ret_suspect = lost;
-        if (result != SQLITE_OK)
-                return 0; /* nothing can be read of it */
+        int r = attach(db, damaged);
+        if (r == 0)
+                r = repair_schema(db, damaged);
+        if (r < 0)
+                return r == -ENOMEM ? r : 0; /* nothing can be read of it */
         *ret_suspect = lost && !was_stopped(db);
-        int r = copy_all(db);
+        r = copy_all(db);
         if (r == 0)
                 r = copy_missed(db);
         log_mgr(LOG_WARNING, "%d row(s) of the damaged ledger could be taken over",
                 sqlite3_total_changes(db));
-        (void)sqlite3_exec(db, "DETACH damaged", NULL, NULL, NULL); /* at the latest when closed */
+        detach(db);
         return r;
 }
 

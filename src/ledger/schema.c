@@ -111,9 +111,10 @@ static int migrate(sqlite3 *db, int64_t version)
                 result = sqlite3_exec(db, migrations[i], NULL, NULL, NULL);
         if (result == SQLITE_OK)
                 result = sqlite3_exec(db, sql, NULL, NULL, NULL);
-        if (result == SQLITE_OK)
-                result = sqlite3_exec(db, "COMMIT", NULL, NULL, NULL);
-        return ledger_errno(result);
+        int r = ledger_errno(result);
+        if (r == 0)
+                r = ledger_seal_schema(db);
+        return r < 0 ? r : ledger_errno(sqlite3_exec(db, "COMMIT", NULL, NULL, NULL));
 }
 
 static int check_version(sqlite3 *db, bool create)
@@ -259,5 +260,8 @@ int ledger_load(struct ledger *ledger)
                                 "SELECT coalesce(max(name_ms), 0) FROM (SELECT name_ms FROM message"
                                 " ORDER BY seq DESC LIMIT 1)",
                                 &ledger->last_name_ms);
+        const struct message_name last = { ledger->last_name_ms, ledger->node, ledger->last_seq };
+        if (r == 0 && !name_is_sound(&last))
+                r = -EUCLEAN; /* names would go on from there */
         return r == 0 ? load_totals(ledger) : r;
 }

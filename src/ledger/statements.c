@@ -66,7 +66,10 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         " coalesce((SELECT max(inbox) FROM message WHERE delivery = 2), 0)), ?1, ?2",
         [STATEMENT_INSERT_SHIPMENT] = "INSERT INTO shipment(at_ms, files) VALUES(?1, ?2)",
         [STATEMENT_SHIPMENT_DONE] = "UPDATE shipment SET at_ms = ?2 WHERE id = ?1",
-        [STATEMENT_DELETE_SHIPMENTS] = "DELETE FROM shipment WHERE at_ms < ?1",
+        /* The newest stays so that numbers go on: see witness.h. */
+        [STATEMENT_DELETE_SHIPMENTS] =
+                "DELETE FROM shipment WHERE at_ms < ?1 AND id < (SELECT max(id) FROM shipment)",
+        [STATEMENT_RESUME_SHIPMENTS] = "INSERT OR IGNORE INTO shipment(id, at_ms, files) VALUES(?1, ?2, 0)",
         [STATEMENT_PROBE] = "INSERT INTO meta(key, value) VALUES('last_fault_over', ?1)"
                             " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
         [STATEMENT_COUNT_HOUR] =

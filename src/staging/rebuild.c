@@ -41,8 +41,8 @@ struct sweep {
         int folder_fd, corrupt_fd;
         bool (*progress)(void *arg);
         void *progress_arg;
-        struct message_name *renaming; /* as the witness has it */
-        size_t renaming_count;
+        struct witness witness;
+        bool lost; /* the witness knows of a batch that the ledger has forgotten */
         struct settled *names;
         size_t name_count;
         uint64_t seen, imported, quarantined, leftovers, strangers;
@@ -89,10 +89,10 @@ static int move_to_corrupt(struct sweep *sweep, const char *file)
         return renameat(sweep->folder_fd, file, sweep->corrupt_fd, file) < 0 ? -errno : 0;
 }
 
-static bool was_being_renamed(const struct sweep *sweep, const struct message_name *name)
+static bool was_sent_last(const struct sweep *sweep, const struct message_name *name)
 {
-        for (size_t i = 0; i < sweep->renaming_count; i++) {
-                const struct message_name *one = &sweep->renaming[i];
+        for (size_t i = 0; i < sweep->witness.count; i++) {
+                const struct message_name *one = &sweep->witness.names[i];
                 if (one->seq == name->seq && one->time_ms == name->time_ms && one->node == name->node)
                         return true;
         }
@@ -116,7 +116,7 @@ static int import_file(struct sweep *sweep, int place_fd, const char *file, cons
                 reader_read(sweep->reader, sweep->config, NULL, data, size, &sweep->report, &reason);
         bool readable =
                 verdict == VERDICT_ACCEPTED || verdict == VERDICT_OLD_CLIENT || verdict == VERDICT_TOPIC;
-        if (readable && was_being_renamed(sweep, name))
+        if (readable && was_sent_last(sweep, name))
                 reason = MAYBE_SENT;
         else if (place_fd == sweep->corrupt_fd)
                 reason = "it lay in the folder of damaged messages";
@@ -197,13 +197,28 @@ static int settle_names(struct sweep *sweep, int place_fd)
         return r;
 }
 
+/* Half-written, from a row that has its bytes.  Only where the row is lost it is
+ * all that is left of an accepted message: the sweep of corrupt/ comes next. */
+static int settle_temporary(struct sweep *sweep, const char *file, const struct message_name *name)
+{
+        int64_t seq;
+        enum delivery delivery;
+        char final[NAME_SIZE];
+        int r = query_find(sweep->query, name, &seq, &delivery);
+        if (r == -ENOENT)
+                return renameat(sweep->folder_fd, file, sweep->corrupt_fd,
+                                name_format_file(name, NAME_SUFFIX, final)) < 0
+                               ? -errno
+                               : 0;
+        sweep->leftovers++;
+        return r < 0 ? r : unlinkat(sweep->folder_fd, file, 0) < 0 ? -errno : 0;
+}
+
 static int settle_file(struct sweep *sweep, int place_fd, const char *file)
 {
         struct message_name name;
-        if (place_fd == sweep->folder_fd && name_parse(file, NAME_TEMPORARY_SUFFIX, &name) == 0) {
-                sweep->leftovers++;
-                return unlinkat(place_fd, file, 0) < 0 ? -errno : 0;
-        }
+        if (place_fd == sweep->folder_fd && name_parse(file, NAME_TEMPORARY_SUFFIX, &name) == 0)
+                return settle_temporary(sweep, file, &name);
         if (name_parse(file, NAME_SUFFIX, &name) < 0) {
                 sweep->strangers++;
                 return 0;
@@ -248,16 +263,29 @@ static int look_at(struct sweep *sweep, enum delivery delivery, int64_t seq, str
         return r < 0 ? r : count == 0 || ret_row->name.seq != seq ? -ENOENT : 0;
 }
 
-/* A name that was being renamed has a row that is copied at least; one that is
- * not has lost that commit. */
+static int look_for_loss(struct sweep *sweep)
+{
+        int64_t last;
+        int r = witness_read(sweep->folder_fd, &sweep->witness);
+        if (r == 0)
+                r = query_last_shipment(sweep->query, &last);
+        if (r == 0)
+                sweep->lost = sweep->witness.batch > last;
+        return r;
+}
+
+/* A name of the last batch has a row that is copied at least, unless it is
+ * sent again by order; or else that commit was lost. */
 static int settle_witnessed(struct sweep *sweep)
 {
         struct quarantine quarantine = quarantine_of(sweep);
-        for (size_t i = 0; i < sweep->renaming_count; i++) {
+        if (sweep->witness.batch && !sweep->lost && !ledger_is_suspect(sweep->ledger))
+                return 0;
+        for (size_t i = 0; i < sweep->witness.count; i++) {
                 struct query_pending row;
                 enum delivery delivery;
                 int64_t seq;
-                int r = query_find(sweep->query, &sweep->renaming[i], &seq, &delivery);
+                int r = query_find(sweep->query, &sweep->witness.names[i], &seq, &delivery);
                 if (r == -ENOENT || (r == 0 && delivery >= DELIVERY_COPIED))
                         continue;
                 if (r == 0)
@@ -278,7 +306,7 @@ static int settle_suspects(struct sweep *sweep)
         int64_t after_seq = 0;
         size_t count;
         struct query_pending row;
-        if (!ledger_is_suspect(sweep->ledger))
+        if (!sweep->lost && !ledger_is_suspect(sweep->ledger))
                 return 0;
         log_mgr(LOG_ERROR, "The ledger has lost its last commits; what may have been sent is quarantined");
         for (;;) {
@@ -343,7 +371,7 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
         if (r == 0 && !(sweep.names = malloc(NAMES_ROOM * sizeof(*sweep.names))))
                 r = -ENOMEM;
         if (r == 0)
-                r = witness_read(sweep.folder_fd, &sweep.renaming, &sweep.renaming_count);
+                r = look_for_loss(&sweep);
         if (r == 0)
                 r = settle_folder(&sweep, sweep.folder_fd);
         if (r == 0)
@@ -354,6 +382,8 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
                 r = settle_suspects(&sweep);
         if (r == 0)
                 r = delivery_quarantine_broken(sweep.ledger);
+        if (r == 0 && sweep.lost)
+                r = delivery_resume_shipments(sweep.ledger, sweep.witness.batch);
         if (opened && r < 0 && r != -EINTR)
                 log_mgr(LOG_ERROR, "The staging folder %s cannot be compared with the ledger: %s",
                         config->staging.directory, strerror(-r));
@@ -361,7 +391,7 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
         reader_free(sweep.reader);
         report_free(&sweep.report);
         free(sweep.names);
-        free(sweep.renaming);
+        free(sweep.witness.names);
         query_close(sweep.query);
         fsutil_close_pointer(&sweep.folder_fd);
         fsutil_close_pointer(&sweep.corrupt_fd);

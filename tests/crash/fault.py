@@ -343,7 +343,7 @@ class House:
     def leftovers(self):
         """Files that must not be there when all is sent."""
         return sorted([f"inbox/{p.name}" for p in self.inbox.glob("*.tmp")]
-                      + [f"staging/{p.name}" for p in self.staging.iterdir() if p.is_file()])
+                      + [f"staging/{p.name}" for p in self.staging.iterdir() if p.is_file() and p.name[0] != "."])
 
     def snapshot(self):
         """All files; the folders stay the same ones, for an inbox has an identity."""
