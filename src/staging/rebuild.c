@@ -178,7 +178,12 @@ static int settle_name(struct sweep *sweep, int place_fd, const struct settled *
                 return -EINTR;
         if (!settled->is_known)
                 return import_file(sweep, place_fd, file, &settled->name);
-        return place_fd == sweep->corrupt_fd ? 0 : settle_known(sweep, file, settled->delivery);
+        if (place_fd != sweep->corrupt_fd)
+                return settle_known(sweep, file, settled->delivery);
+        if (settled->delivery == DELIVERY_QUARANTINED)
+                return 0;
+        sweep->leftovers++; /* sent again by order, and a crash came between */
+        return unlinkat(place_fd, file, 0) < 0 ? -errno : 0;
 }
 
 static int compare_names(const void *a, const void *b)

@@ -263,14 +263,14 @@ class House:
 
     # -- speaking to it ------------------------------------------------------
 
-    def order(self, name, seconds=PATIENCE):
+    def order(self, name, seconds=PATIENCE, **more):
         """The answer to an order; Dead when fspd is."""
         data = b""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as control:
             control.settimeout(seconds)
             try:
                 control.connect(self.socket)
-                control.sendall(json.dumps({"order": name}).encode() + b"\n")
+                control.sendall(json.dumps({"order": name} | more).encode() + b"\n")
                 while not data.endswith(b"\n"):
                     piece = control.recv(65536)
                     if not piece:

@@ -4,7 +4,7 @@
 Each case is a small life of fspd, cut short by SIGKILL before, after or within its N-th call to a folder, with a
 consumer that takes the inbox's files never, late (after the kill) or at once.  A second sweep kills the start after
 such a kill, once for each state that the first sweep has left.  A case that takes the inbox away meanwhile, one
-with a damaged file and one with a throttle are swept the same way.
+with a damaged file, one with a throttle, and the orders requeue, resend and drain are swept the same way.
 """
 import argparse
 import collections
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import fault
 from fault import KILLING_CALLS, MODES, Dead, House, Hung, Site, message
-from history import Client, check
+from history import Client, check, files_in, mark_of
 
 CONSUMERS = ("never", "late", "at-once")
 LINGER_US = 3000  # what the other threads do in that time, they could have done
@@ -144,7 +144,88 @@ class Throttled(Plain):
         yield from super().settle(house, client, site)
 
 
-SCENARIOS = {"plain": Plain(), "moved": Moved(), "poison": Poison(), "throttled": Throttled()}
+class Drained(Plain):
+    """The order to take no more and to send all there is."""
+
+    def life(self, house, client):
+        house.start(faulty=True)
+        house.post(client, message(), message(3000), message())
+        house.order("drain")
+        if house.post(client, message()) == [200]:
+            raise AssertionError("a message was taken after the order to drain")
+        house.forward()
+        if house.stop() != 0:
+            raise Dead
+
+
+class Requeued(Poison):
+    """Two messages are sent, one is quarantined; by order, that one and one of the sent ones go (again)."""
+
+    def prepare(self, house):
+        client = super().prepare(house)
+        house.start()
+        house.forward()
+        if house.stop() != 0:
+            raise Dead
+        sent, aside = files_in(house.inbox), files_in(house.staging / "corrupt")
+        client.ids = [name[:-len(".SMX")] for name, _ in (sent[0], aside[0])]
+        damaged = next(mark for mark in client.taken if mark not in [mark_of(content) for _, content in sent])
+        client.ordered, client.aside, client.confirmed = {mark_of(sent[0][1]), damaged}, damaged, False
+        for path in house.inbox.iterdir():
+            path.unlink()
+        return client
+
+    def give_order(self, house, client):
+        return house.order("requeue", ids=client.ids)
+
+    def life(self, house, client):
+        house.start(faulty=True)
+        answer = self.give_order(house, client)
+        client.confirmed = answer.get("requeued") == len(client.ordered)
+        house.forward()
+        if house.stop() != 0:
+            raise Dead
+
+    def verify(self, house, client, site):
+        """What was sent before the order has been taken: what arrives now is by order."""
+        arrived = collections.Counter(mark_of(content) for _, content in site.arrived())
+        yield from (f"forged or torn: {name}" for name, content in site.arrived()
+                    if client.sent.get(mark_of(content)) != content)
+        for mark in client.taken:
+            if arrived[mark] > (mark in client.ordered):
+                yield f"double: {mark} came {arrived[mark]} times, ordered: {mark in client.ordered}"
+            if client.confirmed and mark in client.ordered and not arrived[mark]:
+                yield f"lost: {mark}, by a confirmed order"
+        rows, files = house.status()["quarantined"], len(house.quarantine())
+        expected = int(client.aside is not None and not arrived[client.aside])
+        if (rows, files) != (expected, expected):
+            yield f"quarantined: {rows} row(s), {files} file(s), {expected} expected"
+        if house.leftovers():
+            yield f"left behind: {house.leftovers()}"
+
+
+class Resent(Requeued):
+    """All that was sent is sent again."""
+
+    def prepare(self, house):
+        house.empty()
+        client = Client()
+        house.start()
+        house.post(client, message(), message(3000), message())
+        house.forward()
+        if house.stop() != 0:
+            raise Dead
+        client.ordered, client.aside, client.confirmed = set(client.taken), None, False
+        for path in house.inbox.iterdir():
+            path.unlink()
+        return client
+
+    def give_order(self, house, client):
+        return house.order("resend", since="2000-01-01T00:00:00Z")
+
+
+SCENARIOS = {"plain": Plain(), "moved": Moved(), "poison": Poison(), "throttled": Throttled(), "drained": Drained(),
+             "requeued": Requeued(), "resent": Resent()}
 
 
 # --- one case ------------------------------------------------------------------
@@ -311,7 +392,7 @@ def count_calls(name):
 def fast_cases(name, trace):
     """Before and after each chosen call; the consumer matters from the first file in the inbox on."""
     begun = next((i for i, entry in enumerate(trace, 1) if entry.kind == ("rename", "inbox", ".SMX")), len(trace))
-    consumers = itertools.cycle(CONSUMERS[::2] if name in ("poison", "throttled") else CONSUMERS)
+    consumers = itertools.cycle(CONSUMERS if name == "plain" else CONSUMERS[::2])
     for number in choose(trace, True):
         if name == "moved":
             yield Case(name, "kill-after", number, "never")
