@@ -53,7 +53,8 @@ int delivery_requeue_since(struct ledger *ledger, int64_t since_ms, uint64_t *re
 /* In a ledger that has lost shipments: their numbers are not given again. */
 int delivery_resume_shipments(struct ledger *ledger, int64_t last);
 
-/* The number of the inbox with this identity; a new one is remembered. */
+/* The number of the inbox with this identity; a new one is remembered.  1 when
+ * it is new and there were others before, else 0. */
 int delivery_inbox(struct ledger *ledger, const char *identity, const char *place, int64_t *ret_inbox);
 
 /* At the start, when all staged files have their rows: what else a damaged

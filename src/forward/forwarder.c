@@ -84,6 +84,17 @@ static uint64_t would_try(struct forwarder *forwarder, const struct config *conf
         return staged < allowance ? staged : allowance;
 }
 
+static int know_inbox(struct pass *pass)
+{
+        int r = delivery_inbox(pass->ledger, pass->inbox->identity, pass->place, &pass->inbox_id);
+        if (r == 1)
+                log_mgr(LOG_INFO,
+                        "%s is another inbox than before; where that was, a .tmp of an interrupted copy"
+                        " may be left, which can be removed when nothing is staged",
+                        pass->place);
+        return r < 0 ? r : 0;
+}
+
 static void run_pass(struct forwarder *forwarder, const struct config *config, struct pass *pass)
 {
         *pass = (struct pass){ .config = config,
@@ -100,8 +111,7 @@ static void run_pass(struct forwarder *forwarder, const struct config *config, s
         pass->due = due;
         pass->fault = open_inbox(forwarder, pass);
         if (pass->fault == 0)
-                pass->fault =
-                        delivery_inbox(pass->ledger, pass->inbox->identity, pass->place, &pass->inbox_id);
+                pass->fault = know_inbox(pass);
         if (pass->fault == 0 && forward_recover(pass) == 0)
                 (void)forward_staged(pass); /* the pass keeps its fault */
         if (pass->fault == 0)

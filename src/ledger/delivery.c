@@ -259,6 +259,7 @@ struct inbox_look {
         struct ledger_job job;
         const char *identity, *place;
         int64_t inbox;
+        bool changed; /* it is new, and not the first */
 };
 
 static int run_inbox(struct ledger *ledger, struct ledger_job *job)
@@ -278,6 +279,7 @@ static int run_inbox(struct ledger *ledger, struct ledger_job *job)
         (void)sqlite3_bind_text(insert, 2, look->place, -1, SQLITE_STATIC);
         int r = ledger_run(ledger, insert);
         look->inbox = sqlite3_last_insert_rowid(ledger->db);
+        look->changed = look->inbox > 1;
         return r;
 }
 
@@ -285,9 +287,10 @@ int delivery_inbox(struct ledger *ledger, const char *identity, const char *plac
 {
         struct inbox_look look = { .job.run = run_inbox, .identity = identity, .place = place };
         int r = ledger_call(ledger, &look.job);
-        if (r == 0)
-                *ret_inbox = look.inbox;
-        return r;
+        if (r < 0)
+                return r;
+        *ret_inbox = look.inbox;
+        return look.changed;
 }
 
 struct oldest {

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,10 @@ def die_half_way(fsp, contents):
     fsp.ctl("forward")
     wait_until(lambda: fsp.process.poll() is not None, what="the daemon's death")
     assert sum(n.endswith(".tmp") for n in os.listdir(fsp.inbox)) == len(contents) - 1
+
+
+def moment(text):
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
 def lines_with(fsp, text):
@@ -180,6 +185,18 @@ def test_what_is_half_way_waits_while_another_folder_is_in_the_inboxs_place(make
     assert (fsp.status()["staged"], fsp.status()["quarantined"]) == (0, 0)
 
 
+def test_what_may_be_left_in_an_inbox_of_before_is_told_once(make_fsp, tmp_path):
+    fsp = make_fsp()
+    second = tmp_path / "second"
+    second.mkdir()
+    assert not lines_with(fsp, "another inbox than before")
+    fsp.configure({"forwarder": {"inbox": second}})
+    for _ in range(2):
+        fsp.restart()
+        told = lines_with(fsp, f"{second} is another inbox than before")
+        assert len(told) == 1 and not re.search("error|fail|warn", told[0], re.I), told
+
+
 @pytest.mark.bound(120)
 def test_a_site_server_that_takes_files_at_once_gets_each_once(fsp):
     fsp.configure({"listener": {"client_rate": "0"}, "forwarder": {"interval": "1s"}})
@@ -207,6 +224,39 @@ def test_a_site_server_that_takes_files_at_once_gets_each_once(fsp):
     assert [content for _, content in sorted(taken)] == contents
     assert (fsp.status()["staged"], fsp.status()["quarantined"]) == (0, 0)
     assert os.listdir(fsp.inbox) == []
+
+
+@pytest.mark.bound(120)
+def test_a_slow_inbox_delays_no_client_and_gets_each_message_once(make_fsp):
+    fsp = make_fsp({"listener": {"client_rate": "0"}}, start=False)
+    command = at_rename(fsp, 1, "delay_enter=200000")
+    fsp.start(command=command[:-4] + [f"{command[-4]}+"] + command[-3:])  # from the first rename on, each
+    contents = [body() for _ in range(20)]
+    fsp.accept(*contents[:10])
+    order = threading.Thread(target=fsp.ctl, args=("forward",))
+    order.start()
+    wait_until(fsp.delivered, what="the first file")
+    began = time.monotonic()
+    fsp.accept(*contents[10:])
+    assert len(fsp.delivered()) < 10, "the inbox was not slow"
+    assert time.monotonic() - began < 1.5
+    order.join()
+    assert fsp.forward() == (10, 10, 0)
+    assert list(fsp.delivered().values()) == contents
+    child = int(Path(f"/proc/{fsp.process.pid}/task/{fsp.process.pid}/children").read_text().split()[0])
+    os.kill(child, signal.SIGTERM)
+    assert fsp.process.wait(STOP_S) == 0
+
+
+def test_the_pauses_without_the_inbox_grow_up_to_the_interval(make_fsp):
+    fsp = make_fsp({"forwarder": {"interval": "70s"}})
+    fsp.inbox.rmdir()
+    pauses = []
+    for _ in range(4):
+        assert fsp.forward()[2] in (0, 1)
+        status = fsp.status()
+        pauses.append(round((moment(status["next_run"]) - moment(status["last_run"]["started"])).total_seconds()))
+    assert pauses == [30, 60, 70, 70]
 
 
 @pytest.fixture
