@@ -53,7 +53,9 @@ struct config {
                 unsigned min_free_percent;
         } staging;
         struct {
-                char *inbox, *credentials, *inbox_fallback;
+                char *inbox, *inbox_fallback; /* a folder's full path, or as smb_url.h reads it */
+                char *credentials; /* "": none; a full path; or a name within $CREDENTIALS_DIRECTORY */
+                unsigned smb_connections;
                 int64_t fallback_after_ms;
                 bool require_mount;
                 int64_t interval_ms;

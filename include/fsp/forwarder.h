@@ -38,7 +38,8 @@ struct forwarder_run {
         int64_t started_ms; /* wall */
         int64_t duration_ms;
         uint64_t tried, copied;
-        int fault; /* 0, or -errno that kept the inbox out of reach */
+        int fault;       /* 0, or -errno that kept the inbox out of reach */
+        const char *why; /* that in words, for ever; NULL without a fault */
 };
 struct forwarder_view {
         struct forwarder_run last;

@@ -4,6 +4,8 @@
  * Calling sequence for a batch:
  *   open → put each as N.tmp → flush → (ledger: copied) → publish each → settle
  *        → (ledger: forwarded) → close
+ * A put or publish that gives -EINPROGRESS is awaited before the next step, so
+ * that many can be on their way to a server at a time.
  *
  * Threads   one struct inbox belongs to the forwarder thread.  Every call may
  *           hang for as long as the server behind it does.
@@ -11,7 +13,8 @@
  *           under their .tmp names.  publish: a rename, which may or may not
  *           survive.  settle: all renames are on disk.
  * Errors    -errno; -ENOENT, -ENOTDIR, -EACCES, -EROFS, -ENOSPC, -EIO,
- *           -ESTALE … as the file system says them; nothing is retried. */
+ *           -ESTALE … as the file system says them, those of smb_wire.h and
+ *           smb_helper.h for a share; nothing is retried. */
 #ifndef FSP_INBOX_H
 #define FSP_INBOX_H
 
@@ -21,6 +24,9 @@
 struct inbox;
 struct inbox_kind {
         int (*put)(struct inbox *inbox, const char *name, const void *data, size_t size);
+        /* The result of the put or publish of that .tmp that is in progress.
+         * NULL: nothing ever is. */
+        int (*await)(struct inbox *inbox, const char *temporary);
         int (*flush)(struct inbox *inbox);
         /* Does the file exist?  1, 0, or -errno when that cannot be known. */
         int (*exists)(struct inbox *inbox, const char *name);
@@ -46,5 +52,18 @@ struct inbox {
 /* A folder.  It is never made: -ENOENT when it is missing.  require_mount:
  * -ENODEV when it is on the same file system as its parent. */
 int inbox_open_folder(const char *path, bool require_mount, struct inbox **ret_inbox);
+
+/* A folder on a share, as smb_url.h reads it.  credentials: the full path of
+ * the file, or "" for Kerberos.  At most so many connections. */
+int inbox_open_smb(const char *address, const char *credentials, unsigned connections,
+                   struct inbox **ret_inbox);
+
+/* Either of them, with what the configuration says of it. */
+int inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox);
+
+/* What -errno means there, for a person, and what to do; the text is constant. */
+const char *inbox_explain(const char *place, int fault);
+/* 0 when a file can be written, renamed and removed there; tries it. */
+int inbox_try(const struct config *config, const char *place);
 
 #endif

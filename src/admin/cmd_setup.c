@@ -80,16 +80,18 @@ static int become_daemon_user(const struct setup *setup)
 
 /* The child of setup_try: its answer goes through the pipe. */
 static void __attribute__((noreturn))
-try_in_child(const struct setup *setup, int (*check)(const char *path), const char *path, int pipe_fd)
+try_in_child(const struct setup *setup, int (*check)(const struct config *config, const char *path),
+             const char *path, int pipe_fd)
 {
         int r = become_daemon_user(setup);
 
         if (r == 0)
-                r = check(path);
+                r = check(setup->config, path);
         _exit(fsutil_write_all(pipe_fd, &r, sizeof(r)) == 0 ? 0 : 1);
 }
 
-int setup_try(const struct setup *setup, int (*check)(const char *path), const char *path)
+int setup_try(const struct setup *setup, int (*check)(const struct config *config, const char *path),
+              const char *path)
 {
         int ends[2], r = -EPIPE;
         struct pollfd slot;

@@ -29,8 +29,9 @@ void setup_fail(struct setup *setup, const char *format, ...) __attribute__((for
 /* Makes the folder and its parents, for the daemon's user.  -EXDEV when a drive marker forbids
  * it, named in ret_marker (PATH_MAX bytes). */
 int setup_make_folder(const struct setup *setup, const char *path, char *ret_marker);
-/* check(path) as the daemon's user, in at most 30 s; else -ETIMEDOUT. */
-int setup_try(const struct setup *setup, int (*check)(const char *path), const char *path);
+/* check(config, path) as the daemon's user, in at most 30 s; else -ETIMEDOUT. */
+int setup_try(const struct setup *setup, int (*check)(const struct config *config, const char *path),
+              const char *path);
 
 /* cmd_setup_checks.c: all that need a configuration, in order. */
 void setup_check_folders(struct setup *setup);

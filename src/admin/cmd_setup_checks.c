@@ -1,7 +1,9 @@
 #include "admin/cmd.h"
 #include "admin/cmd_setup.h"
 #include "fsp/fsutil.h"
+#include "fsp/inbox.h"
 #include "fsp/quarantine.h"
+#include "fsp/smb_url.h"
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
@@ -14,6 +16,12 @@
 
 #define STATUS_WAIT_MS 10000
 
+static int try_folder(const struct config *config, const char *path)
+{
+        (void)config; /* a folder is a folder */
+        return fsutil_check_writable(path);
+}
+
 static void check_folder(struct setup *setup, const char *what, const char *path)
 {
         char marker[PATH_MAX];
@@ -24,7 +32,7 @@ static void check_folder(struct setup *setup, const char *what, const char *path
                 return;
         }
         if (r == 0)
-                r = setup_try(setup, fsutil_check_writable, path);
+                r = setup_try(setup, try_folder, path);
         if (r < 0)
                 setup_fail(setup, "%s %s: %s", what, path, strerror(-r));
         else
@@ -57,8 +65,10 @@ void setup_check_folders(struct setup *setup)
         check_folder_of(setup, "the control socket's folder", config->admin.socket);
 }
 
-static const char *explain_inbox(int fault)
+static const char *explain_inbox(const char *place, int fault)
 {
+        if (smb_url_is(place))
+                return inbox_explain(place, fault);
         switch (-fault) {
         case ENOENT:
                 return "it is not there, and fspd makes no inbox folder";
@@ -71,23 +81,27 @@ static const char *explain_inbox(int fault)
         }
 }
 
-static int try_mount(const char *path)
+static int try_inbox(const struct config *config, const char *place)
 {
-        if (access(path, F_OK) < 0)
-                return -errno;
-        return fsutil_is_mount_point(path) ? 0 : -ENODEV;
+        if (smb_url_is(place))
+                return inbox_try(config, place);
+        if (config->forwarder.require_mount) {
+                if (access(place, F_OK) < 0)
+                        return -errno;
+                if (!fsutil_is_mount_point(place))
+                        return -ENODEV;
+        }
+        return fsutil_check_writable(place);
 }
 
-static void check_inbox(struct setup *setup, const char *what, const char *path)
+static void check_inbox(struct setup *setup, const char *what, const char *place)
 {
-        int r = setup->config->forwarder.require_mount ? setup_try(setup, try_mount, path) : 0;
+        int r = setup_try(setup, try_inbox, place);
 
-        if (r == 0)
-                r = setup_try(setup, fsutil_check_writable, path);
         if (r < 0)
-                setup_fail(setup, "%s %s: %s", what, path, explain_inbox(r));
+                setup_fail(setup, "%s %s: %s", what, place, explain_inbox(place, r));
         else
-                setup_pass(setup, "%s %s: files can be written, renamed and deleted", what, path);
+                setup_pass(setup, "%s %s: files can be written, renamed and deleted", what, place);
 }
 
 void setup_check_inboxes(struct setup *setup)

@@ -83,7 +83,7 @@ json_t *order_refusal(const char *why)
 json_t *order_run_over(const struct forwarder_run *run)
 {
         return json_pack("{s:I, s:I, s:s?}", "tried", (json_int_t)run->tried, "copied",
-                         (json_int_t)run->copied, "fault", run->fault ? strerror(-run->fault) : NULL);
+                         (json_int_t)run->copied, "fault", run->why);
 }
 
 json_t *order_timeout(void)

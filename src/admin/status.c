@@ -71,8 +71,7 @@ static bool has_warning(const struct status_facts *facts, json_t *reasons)
 
         if (forwarder->last.fault != 0) {
                 warning = true;
-                add_reason(reasons, "the inbox was out of reach at the last run: %s",
-                           strerror(-forwarder->last.fault));
+                add_reason(reasons, "the inbox was out of reach at the last run: %s", forwarder->last.why);
         }
         if (forwarder->late_ms > STATUS_LATE_MS) {
                 int64_t seconds = forwarder->late_ms / 1000;

@@ -73,7 +73,7 @@ static void inbox_tile(const struct tiles *tiles)
              : reached              ? "in reach"
                                     : "out of reach");
         if (!reached)
-                html(tiles->out, "<p>%s</p>", strerror(-view->last.fault));
+                html(tiles->out, "<p>%s</p>", view->last.why);
         html(tiles->out, "<p>last reached ");
         html_time(tiles->out, view->success_ms, tiles->facts->now_ms);
         html(tiles->out, "</p><p>%d forwarded since the start</p></li>\n", (int64_t)view->forwarded);

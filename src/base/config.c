@@ -44,6 +44,7 @@ static const char *const level_names[] = {
 #define TEXT(check_, words) .check = (check_), .allowed = (words)
 
 #define A_FILE "a full path that begins with /"
+#define AN_INBOX "the full path of a folder, or smb://SERVER[:PORT]/SHARE/PATH"
 #define AN_ADDRESS "a numeric IPv4 or IPv6 address"
 
 /* clang-format off: one row a key, in the order of the shipped file */
@@ -85,11 +86,11 @@ const struct config_key config_keys[] = {
         KEY(staging, max_messages, kind_count, DEFAULT("1000000"), RANGE(1, 100000000, "1 to 100000000")),
         KEY_AT(staging, min_free, min_free_percent, kind_percent, DEFAULT("10%"), RANGE(0, 90, "0% to 90%")),
 
-        KEY(forwarder, inbox, kind_text, TEXT(check_inbox, "the full path of a folder")),
+        KEY(forwarder, inbox, kind_text, TEXT(check_inbox, AN_INBOX)),
         KEY(forwarder, credentials, kind_text, DEFAULT(""),
             TEXT(check_credentials, "a file that its owner alone can read and write")),
-        KEY(forwarder, inbox_fallback, kind_text, DEFAULT(""),
-            TEXT(check_inbox, "the full path of a folder")),
+        KEY(forwarder, smb_connections, kind_number, DEFAULT("8"), RANGE(1, 32, "1 to 32")),
+        KEY(forwarder, inbox_fallback, kind_text, DEFAULT(""), TEXT(check_inbox, AN_INBOX)),
         KEY_AT(forwarder, fallback_after, fallback_after_ms, kind_duration, DEFAULT("1h"),
                RANGE(SECOND, 30 * DAY, "1s to 30d")),
         KEY(forwarder, require_mount, kind_flag, DEFAULT("no"), .allowed = "yes or no"),

@@ -1,9 +1,11 @@
 /* What texts and what combinations are allowed: see config_key.h. */
 #include "config_key.h"
+#include "fsp/smb_url.h"
 #include "fsp/text.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -60,23 +62,39 @@ const char *check_path(const char *text)
 
 const char *check_inbox(const char *text)
 {
-        if (strncasecmp(text, "smb://", strlen("smb://")) == 0)
-                return "smb:// delivery is not part of this build; mount the share and give its folder";
-        return check_path(text);
+        struct smb_url url;
+
+        return smb_url_is(text) ? smb_url_parse(text, &url) : check_path(text);
+}
+
+/* What systemd passes (LoadCredential=) is in a folder for the service alone;
+ * its mode may show the bits of an access list. */
+static bool is_passed(const char *path)
+{
+        const char *folder = getenv("CREDENTIALS_DIRECTORY");
+        size_t size = folder ? strlen(folder) : 0;
+
+        return size > 0 && strncmp(path, folder, size) == 0 && path[size] == '/' &&
+               !has_parent_segment(path + size);
 }
 
 const char *check_credentials(const char *text)
 {
-        const char *wrong = check_path(text);
+        const char *wrong;
         struct stat st;
 
+        /* The name of a credential: only the service itself can look. */
+        if (text[0] != '/')
+                return strpbrk(text, "/") || has_control_character(text) ? "neither a full path nor a name"
+                                                                         : NULL;
+        wrong = check_path(text);
         if (wrong)
                 return wrong;
         if (stat(text, &st) < 0)
                 return strerrordesc_np(errno);
         if (!S_ISREG(st.st_mode))
                 return "not a regular file";
-        return (st.st_mode & (S_IRWXG | S_IRWXO)) != 0 ? "open to group or others" : NULL;
+        return (st.st_mode & (S_IRWXG | S_IRWXO)) != 0 && !is_passed(text) ? "open to group or others" : NULL;
 }
 
 const char *check_version(const char *text)
@@ -140,6 +158,8 @@ static bool is_same_address(const char *a, const char *b)
 /* By name only: nothing but the configuration is looked at. */
 static bool is_same_path(const char *a, const char *b)
 {
+        if (smb_url_is(a) || smb_url_is(b))
+                return smb_url_equal(a, b);
         while (*a || *b) {
                 /* Slashes more than one, and at the end, say nothing. */
                 while (a[0] == '/' && (a[1] == '/' || a[1] == '\0'))

@@ -38,9 +38,24 @@ static int read_staged(struct pass *pass, const struct query_pending *row, unsig
         return -EUCLEAN;
 }
 
+/* One file that the inbox does not take must not hold up the others; an inbox
+ * that takes none ends the run. */
+static int judge_put(struct pass *pass, const char *temporary, int r)
+{
+        if (r == 0)
+                return 1;
+        log_mgr(LOG_ERROR, "%s cannot be written to %s: %s", temporary, pass->place,
+                inbox_explain(pass->place, r));
+        int health = pass->inbox->kind->check(pass->inbox);
+        if (health < 0)
+                return health;
+        return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EACCES || r == -EPERM || r == -EIO ? r
+                                                                                                       : 0;
+}
+
 /* 1 whole in the inbox, 0 left out (quarantined or kept for the next run),
- * -errno when the inbox or the ledger is out of reach. */
-static int copy_one(struct pass *pass, const struct query_pending *row)
+ * -EINPROGRESS on its way, -errno when the inbox or the ledger is out of reach. */
+static int begin_copy(struct pass *pass, const struct query_pending *row)
 {
         char temporary[NAME_SIZE];
         AUTO_FREE unsigned char *data = NULL;
@@ -61,28 +76,36 @@ static int copy_one(struct pass *pass, const struct query_pending *row)
                 return 0;
         }
         r = pass->inbox->kind->put(pass->inbox, temporary, data, size);
-        if (r == 0)
-                return 1;
-        log_mgr(LOG_ERROR, "%s cannot be written to %s: %s", temporary, pass->place, strerror(-r));
-        /* One file that the inbox does not take must not hold up the others;
-         * an inbox that takes none ends the run. */
-        int health = pass->inbox->kind->check(pass->inbox);
-        if (health < 0)
-                return health;
-        return r == -ENOSPC || r == -EDQUOT || r == -EROFS || r == -EACCES || r == -EPERM || r == -EIO ? r
-                                                                                                       : 0;
+        return r == -EINPROGRESS ? r : judge_put(pass, temporary, r);
+}
+
+/* What became of a copy on its way; quiet: why is known, and said. */
+static int end_copy(struct pass *pass, const struct query_pending *row, bool quiet)
+{
+        char temporary[NAME_SIZE];
+        (void)name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary);
+        int r = pass->inbox->kind->await(pass->inbox, temporary);
+        return quiet && r < 0 ? 0 : judge_put(pass, temporary, r);
 }
 
 static int copy_batch(struct pass *pass, struct batch *batch)
 {
-        int r = 0;
+        int results[BATCH], r = 0;
+        size_t begun = 0;
         batch->ready = 0;
-        for (size_t i = 0; r >= 0 && i < batch->count; i++) {
-                r = copy_one(pass, &batch->rows[i]);
-                if (r == 1) {
+        while (r >= 0 && begun < batch->count) {
+                results[begun] = begin_copy(pass, &batch->rows[begun]);
+                r = results[begun] == -EINPROGRESS ? 0 : results[begun];
+                begun++;
+        }
+        for (size_t i = 0; i < begun; i++) {
+                if (results[i] == -EINPROGRESS)
+                        results[i] = end_copy(pass, &batch->rows[i], r < 0);
+                if (results[i] == 1) {
                         batch->rows[batch->ready] = batch->rows[i];
                         batch->seqs[batch->ready++] = batch->rows[i].name.seq;
-                }
+                } else if (r >= 0)
+                        r = results[i];
         }
         /* In an inbox that fills up, what is whole goes on. */
         int flushed = batch->ready > 0 ? pass->inbox->kind->flush(pass->inbox) : 0;
@@ -105,16 +128,27 @@ static bool is_same_file(struct inbox *inbox, const struct query_pending *row)
         return size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0;
 }
 
-int forward_publish(struct pass *pass, struct inbox *inbox, const struct query_pending *row)
+static int begin_publish(struct inbox *inbox, const struct query_pending *row)
 {
         char temporary[NAME_SIZE], final[NAME_SIZE];
+        return inbox->kind->publish(inbox, name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary),
+                                    name_format_file(&row->name, NAME_SUFFIX, final));
+}
+
+/* r: what begin_publish said. */
+static int end_publish(struct pass *pass, struct inbox *inbox, const struct query_pending *row, int r)
+{
+        char temporary[NAME_SIZE];
         (void)name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary);
-        (void)name_format_file(&row->name, NAME_SUFFIX, final);
-        int r = inbox->kind->publish(inbox, temporary, final);
+        if (r == -EINPROGRESS)
+                r = inbox->kind->await(inbox, temporary);
         if (r == 0)
                 return 1;
         if (r != -EEXIST) {
-                log_mgr(LOG_ERROR, "%s cannot be renamed in %s: %s", temporary, pass->place, strerror(-r));
+                /* Of many on their way, the first to fail speaks for all. */
+                if (r != pass->stuck)
+                        log_mgr(LOG_ERROR, "%s cannot be renamed in %s: %s", temporary, pass->place,
+                                inbox_explain(pass->place, r));
                 return r;
         }
         bool same = is_same_file(inbox, row);
@@ -123,6 +157,38 @@ int forward_publish(struct pass *pass, struct inbox *inbox, const struct query_p
                 return 1;
         r = quarantine_message(&pass->quarantine, row, "the inbox has another file of that name");
         return r < 0 ? r : 0;
+}
+
+int forward_publish(struct pass *pass, struct inbox *inbox, const struct query_pending *row)
+{
+        return end_publish(pass, inbox, row, begin_publish(inbox, row));
+}
+
+/* The published ones move to the front of the batch. */
+static int publish_all(struct pass *pass, struct batch *batch, size_t *ret_published)
+{
+        int results[BATCH], r = 0;
+        size_t begun = 0, published = 0;
+        while (r == 0 && begun < batch->ready) {
+                results[begun] = begin_publish(pass->inbox, &batch->rows[begun]);
+                if (results[begun] < 0 && results[begun] != -EINPROGRESS && results[begun] != -EEXIST)
+                        r = pass->inbox->kind->check(pass->inbox);
+                begun++;
+        }
+        for (size_t i = 0; i < begun; i++) {
+                bool awaited = results[i] == -EINPROGRESS;
+                int result = end_publish(pass, pass->inbox, &batch->rows[i], results[i]);
+                if (result == 1) {
+                        batch->rows[published] = batch->rows[i];
+                        batch->seqs[published++] = batch->rows[i].name.seq;
+                } else if (result < 0) {
+                        pass->stuck = result; /* stays copied: the next run looks at it */
+                        if (awaited && r == 0)
+                                r = pass->inbox->kind->check(pass->inbox);
+                }
+        }
+        *ret_published = published;
+        return r;
 }
 
 static void remove_staged(struct pass *pass, const struct query_pending *rows, size_t count)
@@ -148,17 +214,8 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         r = witness_write(pass->quarantine.staging_fd, shipment, batch->rows, batch->ready);
         if (r < 0)
                 return r; /* nothing is renamed yet: the next run goes on from copied */
-        size_t published = 0;
-        for (size_t i = 0; r >= 0 && i < batch->ready; i++) {
-                r = forward_publish(pass, pass->inbox, &batch->rows[i]);
-                if (r < 0) {
-                        pass->stuck = r; /* stays copied: the next run looks at it */
-                        r = pass->inbox->kind->check(pass->inbox);
-                } else if (r == 1) {
-                        batch->rows[published] = batch->rows[i];
-                        batch->seqs[published++] = batch->rows[i].name.seq;
-                }
-        }
+        size_t published;
+        r = publish_all(pass, batch, &published);
         int settled = published > 0 ? pass->inbox->kind->settle(pass->inbox) : 0;
         if (settled < 0)
                 return settled; /* the next run finds what has become of them */

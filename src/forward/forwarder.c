@@ -47,7 +47,7 @@ struct forwarder {
 
 static int open_place(struct pass *pass, const char *place)
 {
-        int r = inbox_open_folder(place, pass->config->forwarder.require_mount, &pass->inbox);
+        int r = inbox_open(pass->config, place, &pass->inbox);
         pass->place = place;
         return r;
 }
@@ -61,7 +61,7 @@ static int open_inbox(struct forwarder *forwarder, struct pass *pass)
         if (r == 0)
                 return 0;
         log_mgr(LOG_ERROR, "The inbox %s cannot be reached: %s", config->forwarder.inbox,
-                r == -ENODEV ? "it is not mounted (forwarder.require_mount)" : strerror(-r));
+                inbox_explain(config->forwarder.inbox, r));
         if (!forwarder->unreachable_since_ms)
                 forwarder->unreachable_since_ms = now_ms;
         if (!*config->forwarder.inbox_fallback ||
@@ -72,7 +72,7 @@ static int open_inbox(struct forwarder *forwarder, struct pass *pass)
                 log_mgr(LOG_WARNING, "Using the inbox %s instead", config->forwarder.inbox_fallback);
         else
                 log_mgr(LOG_ERROR, "The inbox %s cannot be reached: %s", config->forwarder.inbox_fallback,
-                        strerror(-fallback));
+                        inbox_explain(config->forwarder.inbox_fallback, fallback));
         return fallback == 0 ? 0 : r;
 }
 
@@ -127,7 +127,7 @@ static void run_pass(struct forwarder *forwarder, const struct config *config, s
         forwarder->last_fault = pass->fault;
         if (pass->fault)
                 log_mgr(LOG_ERROR, "The run ended early: %s; %" PRIu64 " file(s) stay staged",
-                        strerror(-pass->fault), ledger_totals(forwarder->ledger).staged);
+                        inbox_explain(pass->place, pass->fault), ledger_totals(forwarder->ledger).staged);
         log_mgr(LOG_INFO, "Successfully copied %" PRIu64 " out of %" PRIu64 " file(s)", pass->copied,
                 pass->tried);
 }
@@ -177,12 +177,14 @@ static void begin_run(struct forwarder *forwarder, struct config **ret_config)
 static void end_run(struct forwarder *forwarder, const struct pass *pass, int64_t wall_ms,
                     int64_t duration_ms, int64_t due_ms)
 {
-        forwarder->view.last = (struct forwarder_run){ .number = forwarder->runs_begun,
-                                                       .started_ms = wall_ms,
-                                                       .duration_ms = duration_ms,
-                                                       .tried = pass->tried,
-                                                       .copied = pass->copied,
-                                                       .fault = pass->fault };
+        forwarder->view.last =
+                (struct forwarder_run){ .number = forwarder->runs_begun,
+                                        .started_ms = wall_ms,
+                                        .duration_ms = duration_ms,
+                                        .tried = pass->tried,
+                                        .copied = pass->copied,
+                                        .fault = pass->fault,
+                                        .why = pass->fault ? inbox_explain(pass->place, pass->fault) : NULL };
         forwarder->view.forwarded += pass->copied;
         if (!pass->fault)
                 forwarder->view.success_ms = wall_ms + duration_ms;

@@ -60,7 +60,7 @@ static int find_inbox(struct recovery *recovery, int64_t id)
         }
         if (r < 0)
                 return r;
-        r = inbox_open_folder(place, pass->config->forwarder.require_mount, &recovery->opened);
+        r = inbox_open(pass->config, place, &recovery->opened);
         if (r == 0 && (strcmp(recovery->opened->identity, identity) == 0 ||
                        strcmp(recovery->opened->former, identity) == 0))
                 recovery->inbox = recovery->opened;

@@ -3,6 +3,8 @@
 
     base <- message <- ledger <- http, staging <- forward <- admin <- fspd.c, fspctl.c
 
+smb is what fspd-smb is made of; the forwarder shares its wire with it.
+
 admin looks at the other rooms and rings their bells by their public headers only.
 
 A header that is not in include/fsp/ is its room's own; the doors, which put the rooms together,
@@ -15,11 +17,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SRC = ROOT / "src"
 DOORS = "the doors"
-LEVEL = {"base": 0, "message": 1, "ledger": 2, "http": 3, "staging": 3, "forward": 4, "admin": 5, DOORS: 6}
+LEVEL = {"base": 0, "smb": 1, "message": 1, "ledger": 2, "http": 3, "staging": 3, "forward": 4, "admin": 5, DOORS: 6}
 # Where a foreign header may stand: a room, or one file of it.
 FOREIGN = {
     "microhttpd.h": "http/", "libxml/": "message/", "sqlite3.h": "ledger/", "ini.h": "base/",
     "curl/": "admin/cmd_send.c", "libsmartcols": "admin/",
+    "libsmbclient.h": "smb/share.c",
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 

@@ -1,0 +1,124 @@
+#include "fsp/inbox.h"
+
+#include "fsp/fsutil.h"
+#include "fsp/smb_url.h"
+#include <errno.h>
+#include <limits.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A name alone is that of a credential which systemd passes to the service. */
+static int open_share(const struct config *config, const char *place, struct inbox **ret_inbox)
+{
+        const char *credentials = config->forwarder.credentials, *folder = getenv("CREDENTIALS_DIRECTORY");
+        AUTO_FREE char *path = NULL;
+        if (*credentials && *credentials != '/') {
+                if (!folder)
+                        return -ENOKEY;
+                if (asprintf(&path, "%s/%s", folder, credentials) < 0)
+                        return -ENOMEM;
+                credentials = path;
+        }
+        return inbox_open_smb(place, credentials, config->forwarder.smb_connections, ret_inbox);
+}
+
+int inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox)
+{
+        return smb_url_is(place) ? open_share(config, place, ret_inbox)
+                                 : inbox_open_folder(place, config->forwarder.require_mount, ret_inbox);
+}
+
+struct explanation {
+        int fault;
+        const char *text;
+};
+
+/* What only a share can say, and what it means on a share. */
+static const struct explanation of_share[] = {
+        { ENONET, "the host is unknown: is the server's name right, and does this machine's DNS know it?" },
+        { ECONNREFUSED, "connection refused: nothing serves SMB at that port; is the server up?" },
+        { EHOSTUNREACH, "no route to the host: look at the network and the firewalls (TCP port 445)" },
+        { ENETUNREACH, "no route to the network: look at the network" },
+        { ETIMEDOUT, "the server does not answer: is it up, and do the firewalls admit TCP port 445?" },
+        { ECONNRESET, "the connection to the server was lost" },
+        { EPROTONOSUPPORT, "the server and we have no SMB dialect from 2.1 to 3.1.1 in common" },
+        { EKEYREJECTED,
+          "logon failed: the server refuses the account; look at user name, password and domain in "
+          "forwarder.credentials, or at the Kerberos keytab, and whether the account is locked" },
+        { ENOKEY,
+          "the credentials cannot be used: forwarder.credentials must be readable for the service and "
+          "hold username=, password= and domain=" },
+        { ENOMEDIUM, "no such share: the server has none of that name" },
+        { ENOPKG, "the program fspd-smb, which speaks SMB, is not installed" },
+};
+static const struct explanation on_share[] = {
+        { ENOENT, "no such folder on the share, and fspd makes no inbox folder" },
+        { EACCES,
+          "access denied: the account needs the right Change on the share, and Modify on the folder (NTFS)" },
+        { EPERM,
+          "access denied: the account needs the right Change on the share, and Modify on the folder (NTFS)" },
+        { EROFS, "the share is read-only: it must admit changes" },
+        { ENOSPC, "disk full on the server: make room there" },
+        { EDQUOT, "the account's quota on the server is used up: raise it or make room" },
+        { EEXIST, "the name exists already in the inbox" },
+        { ESTALE, "it is another folder than before" },
+};
+
+static const char *look_up(const struct explanation *table, size_t count, int fault)
+{
+        for (size_t i = 0; i < count; i++) {
+                if (table[i].fault == -fault)
+                        return table[i].text;
+        }
+        return NULL;
+}
+
+const char *inbox_explain(const char *place, int fault)
+{
+        const char *text = NULL;
+        bool share = smb_url_is(place);
+        if (share)
+                text = look_up(on_share, sizeof(on_share) / sizeof(on_share[0]), fault);
+        if (!text && share)
+                text = look_up(of_share, sizeof(of_share) / sizeof(of_share[0]), fault);
+        if (!text && fault == -ENODEV)
+                text = "it is not mounted (forwarder.require_mount)";
+        if (!text)
+                text = strerrordesc_np(-fault);
+        return text ? text : "an unknown cause";
+}
+
+static int await(struct inbox *inbox, const char *temporary, int r)
+{
+        return r == -EINPROGRESS ? inbox->kind->await(inbox, temporary) : r;
+}
+
+/* Under names that the site server leaves alone. */
+static int try_inbox(struct inbox *inbox)
+{
+        static const char text[] = "fspctl setup tries the inbox\n";
+        char first[NAME_MAX], second[NAME_MAX];
+        (void)snprintf(first, sizeof(first), "fspd-setup-%d.tmp", (int)getpid()); /* both fit */
+        (void)snprintf(second, sizeof(second), "fspd-setup-%d-renamed.tmp", (int)getpid());
+        int r = await(inbox, first, inbox->kind->put(inbox, first, text, sizeof(text) - 1));
+        if (r == 0)
+                r = inbox->kind->flush(inbox);
+        if (r == 0)
+                r = await(inbox, first, inbox->kind->publish(inbox, first, second));
+        int removed = inbox->kind->remove(inbox, r == 0 ? second : first);
+        return r < 0 ? r : removed;
+}
+
+int inbox_try(const struct config *config, const char *place)
+{
+        struct inbox *inbox;
+        int r = inbox_open(config, place, &inbox);
+        if (r < 0)
+                return r;
+        r = try_inbox(inbox);
+        inbox->kind->close(inbox);
+        return r;
+}
