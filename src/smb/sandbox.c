@@ -5,7 +5,6 @@
 #include <linux/landlock.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,9 +26,8 @@ static int forbid_writes(void)
 
 int sandbox_enter(void)
 {
-        const struct rlimit none = { 0, 0 };
         if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
-            prctl(PR_SET_DUMPABLE, 0) < 0 || setrlimit(RLIMIT_CORE, &none) < 0)
+            prctl(PR_SET_DUMPABLE, 0) < 0)
                 return -errno;
         return forbid_writes();
 }

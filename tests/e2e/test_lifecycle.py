@@ -52,7 +52,7 @@ DEFAULTS = {
                  "client_rate": "5", "client_burst": "60", "trusted_proxies": "", "capture": "", "capture_limit": "1000"},
     "policy": {"validate": "report", "min_client_version": "4.00", "topics": "*", "deduplicate": "24h|1d"},
     "staging": {"directory": "/var/lib/fspd/staging", "max_size": "4G", "max_messages": "1000000", "min_free": "10%"},
-    "forwarder": {"credentials": "", "inbox_fallback": "", "fallback_after": "1h", "require_mount": "no",
+    "forwarder": {"credentials": "", "smb_connections": "8", "inbox_fallback": "", "fallback_after": "1h", "require_mount": "no",
                   "interval": "1h", "throttle_messages": "10000", "throttle_interval": "1h"},
     "ledger": {"file": "/var/lib/fspd/ledger.db", "retention": "90d"},
     "log": {"directory": "/var/log/fspd", "level": "info", "max_size": "2M", "max_history": "1"},

@@ -30,7 +30,7 @@ static const char all_defaults[] =
         "deduplicate = 1d\n"
         "\n[staging]\ndirectory = /var/lib/fspd/staging\nmax_size = 4G\n"
         "max_messages = 1000000\nmin_free = 10%\n"
-        "\n[forwarder]\ninbox = /srv/inbox\ncredentials =\ninbox_fallback =\n"
+        "\n[forwarder]\ninbox = /srv/inbox\ncredentials =\nsmb_connections = 8\ninbox_fallback =\n"
         "fallback_after = 1h\nrequire_mount = no\ninterval = 1h\n"
         "throttle_messages = 10000\nthrottle_interval = 1h\n"
         "\n[ledger]\nfile = /var/lib/fspd/ledger.db\nretention = 90d\narchive_size = 1G\n"
@@ -74,7 +74,7 @@ static const char all_changed[] =
         "\n[policy]\nvalidate = wellformed\nmin_client_version = 5.00.9096.1000\n"
         "topics = 800 1000\ndeduplicate = 0\n"
         "\n[staging]\ndirectory = /s\nmax_size = 1024G\nmax_messages = 1\nmin_free = 0%\n"
-        "\n[forwarder]\ninbox = /mnt/the inbox\ncredentials =\ninbox_fallback = /mnt/b\n"
+        "\n[forwarder]\ninbox = /mnt/the inbox\ncredentials =\nsmb_connections = 3\ninbox_fallback = /mnt/b\n"
         "fallback_after = 90s\nrequire_mount = yes\ninterval = 7d\n"
         "throttle_messages = 0\nthrottle_interval = 1s\n"
         "\n[ledger]\nfile = /l.db\nretention = 3650d\narchive_size = 0\n"
@@ -148,8 +148,7 @@ static void the_shipped_file_says_the_defaults(void **state)
         char *expected = strdup(all_defaults), *next = expected;
         for (char *line = strtok_r((char *)shipped, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
                 assert_true(strlen(line) <= 80);
-                bool is_placeholder =
-                        strncmp(line, ";code = ", 8) == 0 || strncmp(line, ";inbox = /", 10) == 0;
+                bool is_placeholder = strncmp(line, ";code = ", 8) == 0 || strncmp(line, ";inbox = ", 9) == 0;
                 if (*line == ';' && !is_placeholder)
                         continue;
                 line += is_placeholder;
@@ -176,9 +175,9 @@ static void note_missing(void *arg, const char *text)
 {
         unsigned *count = arg;
 
-        assert_non_null(strstr(text, *count == 0
-                                             ? ": [site] code = : missing, three letters or digits"
-                                             : ": [forwarder] inbox = : missing, the full path of a folder"));
+        assert_non_null(strstr(text, *count == 0 ? ": [site] code = : missing, three letters or digits"
+                                                 : ": [forwarder] inbox = : missing, the full path of a "
+                                                   "folder, or smb://SERVER[:PORT]/SHARE/PATH"));
         (*count)++;
 }
 
@@ -218,7 +217,9 @@ static const struct value_row {
         { "staging", "max_size", "1K|1024G|1048576G", "1023|1048577G" },
         { "staging", "max_messages", "1|100000000", "0|100000001" },
         { "staging", "min_free", "0%|90%", "91%|10|%|100000000%|-1%" },
-        { "forwarder", "inbox_fallback", "|/b", "b|smb://server/share/x|/srv/inbox|/srv//inbox/" },
+        { "forwarder", "inbox_fallback", "|/b|smb://server/share/x|SMB://10.0.0.1:8445/C$",
+          "b|smb://|smb://server/|smb://u@s/x|smb://s/x/../y|/srv/inbox|/srv//inbox/" },
+        { "forwarder", "smb_connections", "1|32", "0|33" },
         { "forwarder", "fallback_after", "1s|30d", "0|31d" },
         { "forwarder", "require_mount", "yes|no|true|false|on|off|1|0", "YES|maybe|" },
         { "forwarder", "interval", "1s|7d", "0|8d" },
@@ -293,9 +294,9 @@ static void faults_say_what_is_wrong_and_what_is_allowed(void **state)
         assert_faults(LEAST "[listener]\nport = 70000\n",
                       "6: [listener] port = 70000: too large, 0 to 65535, 0 is any free one\n");
         assert_faults(
-                "[site]\ncode=P01\n[forwarder]\ninbox = smb://server/share/in\n",
-                "4: [forwarder] inbox = smb://server/share/in: smb:// delivery is not part of this build; "
-                "mount the share and give its folder, the full path of a folder\n");
+                "[site]\ncode=P01\n[forwarder]\ninbox = smb://me@server/share/in\n",
+                "4: [forwarder] inbox = smb://me@server/share/in: an account in the address (it belongs into "
+                "forwarder.credentials), the full path of a folder, or smb://SERVER[:PORT]/SHARE/PATH\n");
         assert_faults(
                 LEAST "[log]\nlevel = \xe2\x80\xae\x01\n",
                 "6: [log] level = \\xE2\\x80\\xAE\\x01: not one of them, verbose, info, warning or error\n");
@@ -372,6 +373,24 @@ static void credentials_are_for_the_owner_alone(void **state)
         assert_int_equal(unlink(path), 0);
 }
 
+static void credentials_that_systemd_passes_are_taken_by_name_or_path(void **state)
+{
+        char path[96], text[256];
+
+        (void)state;
+        config_unref(load_text(LEAST "credentials=share\n"));
+        (void)snprintf(path, sizeof(path), "%s/share", folder);
+        (void)snprintf(text, sizeof(text), LEAST "credentials=%s\n", path);
+        write_file(path, "", 0, 0440);
+        assert_int_equal(setenv("CREDENTIALS_DIRECTORY", folder, 1), 0);
+        config_unref(load_text(text));
+        assert_int_equal(unsetenv("CREDENTIALS_DIRECTORY"), 0);
+        assert_int_equal(unlink(path), 0);
+        assert_faults(LEAST "credentials=a/share\n",
+                      "5: [forwarder] credentials = a/share: neither a full path nor a name, a file that its "
+                      "owner alone can read and write\n");
+}
+
 static void references_are_counted(void **state)
 {
         struct config *config = load_text(LEAST);
@@ -397,6 +416,7 @@ int main(void)
                 TEST(faults_say_what_is_wrong_and_what_is_allowed),
                 TEST(combinations_are_checked),
                 TEST(credentials_are_for_the_owner_alone),
+                TEST(credentials_that_systemd_passes_are_taken_by_name_or_path),
                 TEST(references_are_counted),
         };
 

@@ -5,9 +5,11 @@ static void missing_keys_are_told_at_their_section(void **state)
 {
         (void)state;
         assert_faults("\n\n[site]\n", "3: [site] code = : missing, three letters or digits\n"
-                                      "0: [forwarder] inbox = : missing, the full path of a folder\n");
+                                      "0: [forwarder] inbox = : missing, the full path of a folder, or "
+                                      "smb://SERVER[:PORT]/SHARE/PATH\n");
         assert_faults("", "0: [site] code = : missing, three letters or digits\n"
-                          "0: [forwarder] inbox = : missing, the full path of a folder\n");
+                          "0: [forwarder] inbox = : missing, the full path of a folder, or "
+                          "smb://SERVER[:PORT]/SHARE/PATH\n");
 }
 
 static void a_file_that_cannot_be_read_is_told(void **state)
@@ -61,7 +63,8 @@ static void all_faults_are_told_at_once(void **state)
                       "2: [site] code = P: no site code, three letters or digits\n"
                       "4: [log] level = x: not one of them, verbose, info, warning or error\n"
                       "5: [log] max_size = x: no size (a number, or one with K, M, G), 1K to 1G\n"
-                      "0: [forwarder] inbox = : missing, the full path of a folder\n");
+                      "0: [forwarder] inbox = : missing, the full path of a folder, or "
+                      "smb://SERVER[:PORT]/SHARE/PATH\n");
 }
 
 static void keys_come_once(void **state)
