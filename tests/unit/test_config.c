@@ -309,8 +309,7 @@ static void combinations_are_checked(void **state)
                       "7: [listener] memory = 1M: less than max_message_size, 1M to 4G\n");
         assert_faults("[site]\ncode=P01\n[forwarder]\ninbox=/var/lib/fspd//staging/\n",
                       "4: [forwarder] inbox = /var/lib/fspd//staging/: the same as staging.directory, the "
-                      "full path "
-                      "of a folder\n");
+                      "full path of a folder, or smb://SERVER[:PORT]/SHARE/PATH\n");
         static const struct {
                 const char *listener, *admin;
                 bool clash;
