@@ -30,6 +30,7 @@ struct smb {
         struct inbox inbox;
         char *address, *credentials;
         struct smb_helper helpers[HELPERS_MAX];
+        bool open[HELPERS_MAX]; /* it has its connection, to the same place */
         uint32_t started, limit;
         struct request *requests;
         size_t count, room;
@@ -58,20 +59,51 @@ static void forget(struct smb *smb, struct request *request)
         *request = smb->requests[--smb->count];
 }
 
-/* What its requests came to is not known: each is told so. */
+/* What its requests came to is not known: each is told so.  One that had no
+ * connection yet had but the request for it, and is not missed. */
 static void lose(struct smb *smb, uint32_t index, int fault)
 {
-        struct smb_helper *helper = &smb->helpers[index];
-        smb_helper_stop(helper);
-        helper->in_hand = 0;
-        if (!smb->fault)
+        bool missed = smb->open[index] || index == 0;
+        smb_helper_stop(&smb->helpers[index]);
+        smb->helpers[index].in_hand = 0;
+        smb->open[index] = false;
+        if (!missed)
+                smb->limit = smb->started;
+        else if (!smb->fault)
                 smb->fault = fault;
-        for (size_t i = 0; i < smb->count; i++) {
-                if (smb->requests[i].helper == index && !smb->requests[i].done) {
-                        smb->requests[i].done = true;
-                        smb->requests[i].answer.result = fault;
-                }
+        for (size_t i = smb->count; i-- > 0;) {
+                struct request *request = &smb->requests[i];
+                if (request->helper != index || request->done)
+                        continue;
+                request->done = true;
+                request->answer.result = fault;
+                if (!missed)
+                        forget(smb, request);
         }
+}
+
+/* Is that the place of the inbox?  The first helper tells which that is. */
+static int compare(struct smb *smb, const char *identity)
+{
+        if (!*smb->inbox.identity)
+                (void)snprintf(smb->inbox.identity, sizeof(smb->inbox.identity), "%s", identity); /* fits */
+        return strcmp(identity, smb->inbox.identity) == 0 ? 0 : -ESTALE;
+}
+
+/* The answer to an opening.  The first helper's is awaited; of the others,
+ * nobody asks: one that the server does not take stays idle. */
+static void admit(struct smb *smb, struct request *request)
+{
+        uint32_t index = request->helper;
+        int r = request->answer.result;
+        if (r >= 0)
+                r = request->answer.result = compare(smb, request->content);
+        smb->open[index] = r >= 0;
+        if (index == 0)
+                return;
+        if (r < 0)
+                smb->limit = smb->started; /* it has enough of us */
+        forget(smb, request);
 }
 
 static void take_answer(struct smb *smb, uint32_t index)
@@ -89,6 +121,8 @@ static void take_answer(struct smb *smb, uint32_t index)
         request->done = true;
         request->answer = head;
         request->content = content;
+        if (head.op == SMB_OPEN)
+                admit(smb, request);
 }
 
 /* Waits until at least one answer has come, or a helper is past its deadline. */
@@ -175,36 +209,20 @@ static int call(struct smb *smb, enum smb_op op, const struct smb_part *parts, s
         return r < 0 ? r : finish(smb, id, ret_head, ret_content);
 }
 
-/* Compares with the identity of the inbox, or, for the first helper, gives it. */
-static int take_identity(struct smb *smb, const char *identity)
-{
-        if (!*smb->inbox.identity)
-                (void)snprintf(smb->inbox.identity, sizeof(smb->inbox.identity), "%s", identity); /* fits */
-        return strcmp(identity, smb->inbox.identity) == 0 ? 0 : -ESTALE;
-}
-
-static int start_helper(struct smb *smb)
+static int start_helper(struct smb *smb, uint32_t *ret_id)
 {
         const struct smb_part parts[] = { { smb->address, strlen(smb->address) + 1 },
                                           { smb->credentials, strlen(smb->credentials) + 1 } };
-        struct smb_head head;
+        int r = smb_helper_start(&smb->helpers[smb->started]);
+        return r < 0 ? r : send_to(smb, smb->started++, "", SMB_OPEN, parts, 2, ret_id);
+}
+
+/* One more, which takes part once it is open. */
+static void start_another(struct smb *smb)
+{
         uint32_t id;
-        AUTO_FREE char *identity = NULL;
-        struct smb_helper *helper = &smb->helpers[smb->started];
-        int r = smb_helper_start(helper);
-        if (r < 0)
-                return r;
-        r = send_to(smb, smb->started++, "", SMB_OPEN, parts, 2, &id);
-        if (r == 0)
-                r = finish(smb, id, &head, &identity);
-        if (r == 0)
-                r = take_identity(smb, identity);
-        if (r < 0) {
-                smb->started--;
-                if (helper->fd >= 0)
-                        smb_helper_stop(helper);
-        }
-        return r;
+        if (start_helper(smb, &id) < 0)
+                smb->limit = smb->started; /* those that there are, do */
 }
 
 static uint32_t find_idle(const struct smb *smb)
@@ -212,7 +230,8 @@ static uint32_t find_idle(const struct smb *smb)
         uint32_t best = NO_HELPER;
         for (uint32_t i = 0; i < smb->started; i++) {
                 unsigned in_hand = smb->helpers[i].in_hand;
-                if (in_hand < WINDOW && (best == NO_HELPER || in_hand < smb->helpers[best].in_hand))
+                if (smb->open[i] && in_hand < WINDOW &&
+                    (best == NO_HELPER || in_hand < smb->helpers[best].in_hand))
                         best = i;
         }
         return best;
@@ -224,12 +243,10 @@ static int begin(struct smb *smb, const char *name, enum smb_op op, const struct
 {
         uint32_t helper, id;
         smb->begun++;
-        while (!smb->fault && (helper = find_idle(smb)) == NO_HELPER) {
-                if (smb->started == smb->limit || smb->begun < (uint64_t)smb->started * WORTH_FILES)
-                        wait_for_answers(smb);
-                else if (start_helper(smb) < 0)
-                        smb->limit = smb->started; /* the server has enough of us */
-        }
+        if (smb->started < smb->limit && smb->begun > (uint64_t)smb->started * WORTH_FILES)
+                start_another(smb);
+        while (!smb->fault && (helper = find_idle(smb)) == NO_HELPER)
+                wait_for_answers(smb);
         if (smb->fault)
                 return smb->fault;
         int r = send_to(smb, helper, name, op, parts, count, &id);
@@ -297,7 +314,7 @@ static int smb_check(struct inbox *inbox)
         struct smb_head head;
         AUTO_FREE char *identity = NULL;
         int r = call(smb_of(inbox), SMB_CHECK, NULL, 0, &head, &identity);
-        return r < 0 ? r : take_identity(smb_of(inbox), identity);
+        return r < 0 ? r : compare(smb_of(inbox), identity);
 }
 
 static void smb_close(struct inbox *inbox)
@@ -338,7 +355,10 @@ int inbox_open_smb(const char *address, const char *credentials, unsigned connec
         smb->limit = connections < HELPERS_MAX ? connections : HELPERS_MAX;
         smb->address = strdup(address);
         smb->credentials = strdup(credentials);
-        int r = smb->address && smb->credentials ? start_helper(smb) : -ENOMEM;
+        uint32_t id;
+        int r = smb->address && smb->credentials ? start_helper(smb, &id) : -ENOMEM;
+        if (r == 0)
+                r = finish(smb, id, NULL, NULL);
         if (r < 0) {
                 smb_close(&smb->inbox);
                 return r;

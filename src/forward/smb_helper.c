@@ -140,6 +140,7 @@ int smb_helper_receive(struct smb_helper *helper, struct smb_head *ret_head, cha
 void smb_helper_stop(struct smb_helper *helper)
 {
         fsutil_close_pointer(&helper->fd);
+        helper->fd = -1;
         (void)kill(helper->pid, SIGKILL); /* it is ours until we have waited for it */
         while (waitpid(helper->pid, NULL, 0) < 0 && errno == EINTR)
                 ;

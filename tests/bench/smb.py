@@ -7,14 +7,11 @@ smbclient makes a file by three requests; fspd by eight, since it checks the siz
 import argparse
 import json
 import os
-import queue
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -32,6 +29,8 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--delay", type=float, default=1.0, help="ms there and back, of the second half")
     parser.add_argument("--connections", type=int, default=8)
+    parser.add_argument("--tools", default=ROOT / ".build/release/tests/bench", type=Path,
+                        help="the folder of delay (target bench-tools)")
     parser.add_argument("--work", default="/var/tmp", help="a folder on a disk")
     parser.add_argument("--json", metavar="FILE")
     return parser.parse_args()
@@ -40,42 +39,14 @@ def parse_arguments():
 class Delay:
     """A proxy that hands everything on half a round trip later."""
 
-    def __init__(self, port, delay_ms):
-        self.target, self.half = port, delay_ms / 2000
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
-        threading.Thread(target=self.accept, daemon=True).start()
+    def __init__(self, tools, port, delay_ms):
+        self.process = subprocess.Popen([tools / "delay", str(port), str(int(delay_ms * 500))],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.port = int(self.process.stdout.readline())
 
-    def accept(self):
-        while True:
-            near, _ = self.listener.accept()
-            far = socket.create_connection(("127.0.0.1", self.target))
-            for one, other in ((near, far), (far, near)):
-                one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                line = queue.SimpleQueue()
-                threading.Thread(target=self.take, args=(one, line), daemon=True).start()
-                threading.Thread(target=self.give, args=(other, line), daemon=True).start()
-
-    def take(self, end, line):
-        data = True
-        while data:
-            try:
-                data = end.recv(65536)
-            except OSError:
-                data = b""
-            line.put((time.monotonic() + self.half, data))
-
-    def give(self, end, line):
-        while True:
-            due, data = line.get()
-            time.sleep(max(0, due - time.monotonic()))
-            try:
-                if not data:
-                    end.shutdown(socket.SHUT_RDWR)
-                    return
-                end.sendall(data)
-            except OSError:
-                return
+    def end(self):
+        self.process.stdin.close()
+        self.process.wait(10)
 
 
 def clear(folder):
@@ -136,8 +107,9 @@ def main():
     samba = Samba(folder / "samba").start()
     try:
         result = {"loopback": compare(options, folder / "near", samba, samba.port)}
-        delay = Delay(samba.port, options.delay)
+        delay = Delay(options.tools, samba.port, options.delay)
         result[f"{options.delay:g} ms"] = compare(options, folder / "far", samba, delay.port)
+        delay.end()
     finally:
         samba.kill()
         shutil.rmtree(folder, ignore_errors=True)
