@@ -170,8 +170,7 @@ def test_the_password_is_in_no_command_line_and_no_environment(make_fsp, samba):
     assert PASSWORD.encode() not in open(f"/proc/{pid}/cmdline", "rb").read()
     if os.geteuid() == 0:
         assert PASSWORD.encode() not in open(f"/proc/{pid}/environ", "rb").read()
-    status = open(f"/proc/{pid}/status").read()
-    assert "NoNewPrivs:\t1" in status
+    wait_until(lambda: "NoNewPrivs:\t1" in open(f"/proc/{pid}/status").read(), 10, "no new privileges")
     samba.signal(signal.SIGCONT)
     fsp.kill()
     wait_until(lambda: not os.path.exists(f"/proc/{pid}/exe") or
