@@ -52,7 +52,7 @@ MUTANTS = (
     Mutant("offline-for-ever", "fault", CALLS, (
         ("ledger/writer.c", "atomic_compare_exchange_strong(&ledger->fault, &before, 0)", "before == 0"),)),
     Mutant("duplicates-taken", "kill", PLAIN, (
-        ("ledger/intake.c", "return result == SQLITE_ROW ? 1 :", "return result == SQLITE_ROW ? 0 :"),)),
+        ("ledger/intake.c", "return result == SQLITE_ROW ? name_is_sound(&intake->name) :", "return result == SQLITE_ROW ? 0 :"),)),
     # --- staging
     Mutant("staged-before-written", "kill", PLAIN, (
         ("staging/stager.c", "                r = stage_one(stager, &stager->rows[i]);\n                if (r == -E",
@@ -122,8 +122,8 @@ MUTANTS = (
         ("forward/recover.c", "recovery->inbox && recovery->done_count ? recovery->inbox->kind->settle",
          "recovery->inbox && recovery->id < 0 ? recovery->inbox->kind->settle"),)),
     Mutant("any-inbox-will-do", "kill", ("--scenarios", "moved"), (
-        ("forward/recover.c", "strcmp(recovery->opened->identity, identity) == 0)",
-         "(true || strcmp(recovery->opened->identity, identity) == 0))"),)),
+        ("forward/recover.c", "(strcmp(recovery->opened->identity, identity) == 0 ||",
+         "(true || strcmp(recovery->opened->identity, identity) == 0 ||"),)),
     Mutant("seal-not-checked", "damage", (), (
         ("ledger/query.c", "if (!sqlite3_column_int(query->pending, 6)) {", "if (false) {"),
         ("ledger/damage.c", "AND seal IS NOT seal(", "AND seal IS NULL AND seal IS NOT seal("))),
