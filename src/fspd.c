@@ -329,6 +329,7 @@ static void tell_supervisor(struct daemon *daemon)
 static int serve(struct daemon *daemon)
 {
         static const struct timespec second = { .tv_sec = 1 };
+        tell_supervisor(daemon); /* a status that is asked for at once is there */
         (void)sd_notify(0, "READY=1"); /* as in stop */
         for (;;) {
                 switch (sigtimedwait(&daemon->signals, NULL, &second)) {

@@ -201,6 +201,18 @@ static void prepare_log(struct setup *setup)
                 setup->log_folder = DEFAULT_LOG_FOLDER;
 }
 
+/* Made by root, but the daemon's users read it, as they do the other logs. */
+static void hand_over_log(const struct setup *setup)
+{
+        char path[PATH_MAX];
+
+        if (!setup->has_daemon_user || !setup->log_folder ||
+            snprintf(path, sizeof(path), "%s/SMSFSPSetup.log", setup->log_folder) >= (int)sizeof(path))
+                return;
+        if (lchown(path, setup->uid, setup->gid) < 0)
+                cmd_complain("%s: %s", path, strerror(errno));
+}
+
 static void find_daemon_user(struct setup *setup)
 {
         const struct passwd *user = geteuid() == 0 ? getpwnam(DAEMON_USER) : NULL;
@@ -243,6 +255,7 @@ int cmd_setup(const struct cmd_arguments *arguments, const struct config *none)
                 say(&setup, "Installation failed: %s", setup.failure);
         else
                 say(&setup, "Installation was successful");
+        hand_over_log(&setup);
         config_unref(config); /* setup speaks of its log folder */
         return *setup.failure ? CMD_WRONG : CMD_DONE;
 }

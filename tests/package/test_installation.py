@@ -1,0 +1,112 @@
+"""Installed, configured, upgraded, removed, installed again, purged: nothing is lost that was not delivered."""
+import re
+
+import pytest
+from container import wait_until
+from service import CONFIG, Service, older
+
+STATE = "/var/lib/fspd"
+
+
+@pytest.fixture(scope="module")
+def fspd(debian):
+    return Service(debian)
+
+
+def exists(fspd, path):
+    return fspd.run("test", "-e", path, check=False).returncode == 0
+
+
+def test_an_install_without_configuration_is_quiet_and_says_what_to_do(fspd, package, tmp_path):
+    said = fspd.install(older(package, tmp_path, "0.0.9"))
+    assert re.search(r"not configured yet.*site\.code and forwarder\.inbox.*fspctl setup && systemctl start fspd",
+                     said, re.S), said
+    assert fspd.show("ActiveState", "Result") == {"ActiveState": "inactive", "Result": "exec-condition"}
+    assert fspd.run("systemctl", "start", "fspd").returncode == 0
+    assert fspd.show("ActiveState") == "inactive"
+    assert fspd.run("systemctl", "is-system-running").stdout.strip() == "running"  # nothing has failed
+    assert fspd.run("systemctl", "is-enabled", "fspd.service").stdout.strip() == "enabled"
+    assert fspd.run("systemctl", "is-enabled", "fspd.socket", check=False).stdout.strip() == "disabled"
+    assert any("not configured yet" in str(e["MESSAGE"]) for e in fspd.journal())
+
+
+def test_what_is_installed_is_where_the_contract_says(fspd):
+    for path in ("/usr/sbin/fspd", "/usr/bin/fspctl", CONFIG, STATE + "/staging", "/var/log/fspd",
+                 "/usr/share/man/man8/fspd.8.gz", "/usr/share/man/man1/fspctl.1.gz",
+                 "/usr/share/man/man5/fspd.ini.5.gz", "/usr/share/doc/fspd/copyright",
+                 "/usr/share/doc/fspd/changelog.gz", "/usr/share/bash-completion/completions/fspctl"):
+        assert exists(fspd, path), path
+    assert fspd.sh(f"stat -c '%U %a' {STATE} {STATE}/staging /var/log/fspd").split("\n")[:3] == ["fspd 750"] * 3
+    assert fspd.run("getent", "passwd", "fspd").stdout.count(":/var/lib/fspd:") == 1
+    assert fspd.run("dpkg", "--verify", "fspd").stdout == ""
+
+
+def test_three_lines_and_a_start(fspd):
+    fspd.configure()
+    assert fspd.run("fspctl", "setup").stdout.endswith("Installation was successful\n")
+    fspd.run("systemctl", "start", "fspd")
+    fspd.send("--name", "BEFORE")
+    wait_until(lambda: fspd.run("fspctl", "forward").returncode == 0 and len(fspd.arrived()) == 1, 10, "its arrival")
+
+
+def test_an_upgrade_keeps_configuration_and_messages(fspd, package):
+    fspd.sh("mv /srv/inbox /srv/away")  # the second message stays staged
+    fspd.send("--name", "WAITING")
+    wait_until(lambda: fspd.ids("staged"), 10, "the message in staging")
+    before, pid, config = fspd.ids(), fspd.pid(), fspd.sh(f"cat {CONFIG}")
+    schema = int(fspd.sh(f"sqlite3 {STATE}/ledger.db 'PRAGMA user_version'"))
+    fspd.sh("mv /srv/away /srv/inbox")
+    said = fspd.install(package)
+    assert "Installation was successful" in said, said
+    assert fspd.wait_for_restart(pid)
+    assert fspd.sh(f"cat {CONFIG}") == config
+    assert fspd.ids() == before and len(before) == 2
+    wait_until(lambda: fspd.arrived() == before, 10, "the arrival of both")
+    assert int(fspd.sh(f"sqlite3 {STATE}/ledger.db 'PRAGMA user_version'")) >= schema > 0
+
+
+def test_a_removal_leaves_configuration_ledger_and_logs(fspd):
+    fspd.run("apt-get", "remove", "-y", "fspd")
+    assert not exists(fspd, "/usr/sbin/fspd") and not exists(fspd, "/run/fspd")
+    assert fspd.run("pgrep", "-x", "fspd", check=False).stdout == ""
+    for path in (CONFIG, STATE + "/ledger.db", STATE + "/staging", "/var/log/fspd/fspmgr.log"):
+        assert exists(fspd, path), path
+    assert fspd.run("systemctl", "is-system-running").stdout.strip() == "running"
+
+
+def test_installed_again_it_runs_at_once_with_its_memory(fspd, package):
+    said = fspd.install(package)
+    assert "Installation was successful" in said, said
+    assert fspd.show("ActiveState") == "active"
+    assert len(fspd.ids()) == 2
+    assert not exists(fspd, STATE + "/undelivered")
+
+
+def test_a_purge_names_and_keeps_what_was_not_delivered(fspd):
+    fspd.sh("mv /srv/inbox /srv/away")
+    fspd.send("--name", "KEPT")
+    [kept] = set(fspd.ids()) - set(fspd.ids("forwarded"))
+    said = fspd.run("apt-get", "purge", "-y", "fspd").stdout
+    assert kept in said and STATE in said, said
+    assert len(re.findall(r"\d{8}T\d{9}Z-", said)) == 1, said
+    assert exists(fspd, STATE + "/ledger.db")
+    for path in (CONFIG, "/etc/fspd", "/var/log/fspd", "/run/fspd", "/etc/systemd/system/multi-user.target.wants/fspd.service"):
+        assert not exists(fspd, path), path
+    assert fspd.run("getent", "passwd", "fspd").returncode == 0  # an account is never given away again
+
+
+def test_what_a_purge_kept_is_delivered_by_the_next_install(fspd, package):
+    fspd.install(package)
+    fspd.sh("mv /srv/away /srv/inbox")
+    fspd.configure()
+    fspd.run("systemctl", "start", "fspd")
+    wait_until(lambda: len(fspd.arrived()) == 3, 10, "the arrival of the one that was kept")
+
+
+def test_a_purge_with_nothing_left_removes_all(fspd):
+    said = fspd.run("apt-get", "purge", "-y", "fspd").stdout
+    assert "not delivered" not in said, said
+    for path in (STATE, "/var/log/fspd", "/etc/fspd", "/usr/libexec/fspd", "/usr/share/doc/fspd"):
+        assert not exists(fspd, path), path
+    assert len(fspd.arrived()) == 3  # the inbox is not ours
+    assert fspd.run("systemctl", "is-system-running").stdout.strip() == "running"
