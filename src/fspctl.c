@@ -41,17 +41,17 @@ static const struct command commands[] = {
           "availability, counters, last and next run; exit 1 unless online", NULL },
         { "forward", FORWARD, cmd_forward, true, 0, "", "forward now, and wait until it is done", NULL },
         { "messages", MESSAGES, cmd_messages, true, 0, "[OPTIONS]", "the state messages, newest first",
-          "  --since T --until T  since <= time of receipt < until; T is RFC 3339, YYYY-MM-DD,\n"
-          "                       90s 15m 2h 3d 4w (ago), now, today or yesterday\n"
+          "  --since T --until T  since <= time of receipt < until; T is RFC 3339,\n"
+          "                       YYYY-MM-DD, 90s 15m 2h 3d 4w (ago), now, today, yesterday\n"
           "  --client C           ClientID or NetBIOS name, * allowed\n"
           "  --topic N --state N  the numbers of the topic type and the state\n"
-          "  --class K            such as in-progress, deploy-failed, deployed, assign-failed\n"
+          "  --class K            such as deploy-failed, deployed, assign-failed\n"
           "  --delivery D         received, staged, copied, forwarded or quarantined\n"
           "  --limit N            100 by default, 0 = all\n"
           "  --json --csv         for programs\n" },
         { "tail", TAIL, cmd_tail, true, 0, "[--json|--csv]", "new state messages as they come", NULL },
         { "clients", CLIENTS, cmd_clients, true, 0, "[OPTIONS]", "the last known state of each client",
-          "  --class K            such as in-progress, deploy-failed, deployed, assign-failed\n"
+          "  --class K            such as deploy-failed, deployed, assign-failed\n"
           "  --client C           ClientID or NetBIOS name, * allowed\n"
           "  --since T            heard of since then\n"
           "  --limit N            100 by default, 0 = all\n"

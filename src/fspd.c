@@ -50,19 +50,18 @@ struct daemon {
         char status[160]; /* what systemd was told last */
 };
 
-static const char usage[] =
-        "Usage: fspd [-c FILE] [--check-config] [--version] [--help]\n"
-        "\n"
-        "The fallback status point: takes state messages from clients over HTTP and\n"
-        "forwards them to the site server's inbox. Runs in the foreground.\n"
-        "\n"
-        "  -c, --config FILE   configuration (" CONFIG_DEFAULT_PATH ")\n"
-        "      --check-config  print every key with its value in force, or each fault; exit\n"
-        "      --version       print the version and exit\n"
-        "  -h, --help          print this and exit\n"
-        "\n"
-        "SIGHUP reloads the configuration and reopens the logs, SIGUSR1 forwards now,\n"
-        "SIGTERM stops in order. See fspd(8), fspd.ini(5), fspctl(1).\n";
+static const char usage[] = "Usage: fspd [-c FILE] [--check-config] [--version] [--help]\n"
+                            "\n"
+                            "The fallback status point: takes state messages from clients over HTTP and\n"
+                            "forwards them to the site server's inbox. Runs in the foreground.\n"
+                            "\n"
+                            "  -c, --config FILE   configuration (" CONFIG_DEFAULT_PATH ")\n"
+                            "      --check-config  print every key with its value, or each fault; exit\n"
+                            "      --version       print the version and exit\n"
+                            "  -h, --help          print this and exit\n"
+                            "\n"
+                            "SIGHUP reloads the configuration and reopens the logs, SIGUSR1 forwards now,\n"
+                            "SIGTERM stops in order. See fspd(8), fspd.ini(5), fspctl(1).\n";
 
 static void show_fault(void *arg, const char *text)
 {
@@ -329,7 +328,7 @@ static void tell_supervisor(struct daemon *daemon)
 static int serve(struct daemon *daemon)
 {
         static const struct timespec second = { .tv_sec = 1 };
-        tell_supervisor(daemon); /* a status that is asked for at once is there */
+        tell_supervisor(daemon);       /* a status that is asked for at once is there */
         (void)sd_notify(0, "READY=1"); /* as in stop */
         for (;;) {
                 switch (sigtimedwait(&daemon->signals, NULL, &second)) {

@@ -84,6 +84,15 @@ def test_help_and_version_are_told(fsp):
         assert result.returncode == 0 and result.stdout, result
 
 
+def test_help_fits_a_screen(fsp):
+    """One of 80 columns and 24 lines, with the prompt after it."""
+    commands = re.findall(r"(?m)^  ([a-z]+) ", fsp.ctl("--help", config=False).stdout)
+    assert len(commands) >= 13
+    for words in [["--help"], *([c, "--help"] for c in commands)]:
+        lines = fsp.ctl(*words, config=False).stdout.splitlines()
+        assert len(lines) <= 23 and max(map(len, lines)) <= 79, lines
+
+
 # -- messages ----------------------------------------------------------------------------
 
 def test_messages_are_listed_newest_first_with_all_keys(peopled):

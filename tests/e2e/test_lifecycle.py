@@ -25,6 +25,8 @@ def test_version_and_help_are_told(make_fsp):
     assert version.returncode == 0 and re.search(r"\d+\.\d+\.\d+", version.stdout), version
     assert usage.returncode == 0, usage
     assert all(option in usage.stdout for option in ("-c", "--check-config", "--version", "--help")), usage
+    lines = usage.stdout.splitlines()
+    assert len(lines) <= 23 and max(map(len, lines)) <= 79, lines  # a screen of 80 columns and 24 lines
 
 
 @pytest.mark.parametrize("arguments", [["--nonsense"], ["-x"], ["-c"], ["surplus"], ["--check-config", "surplus"]])
