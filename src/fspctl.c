@@ -42,7 +42,7 @@ static const struct command commands[] = {
         { "forward", FORWARD, cmd_forward, true, 0, "", "forward now, and wait until it is done", NULL },
         { "messages", MESSAGES, cmd_messages, true, 0, "[OPTIONS]", "the state messages, newest first",
           "  --since T --until T  since <= time of receipt < until; T is RFC 3339,\n"
-          "                       YYYY-MM-DD, 90s 15m 2h 3d 4w (ago), now, today, yesterday\n"
+          "                       YYYY-MM-DD, 90s 15m 2h 3d 4w ago, now, today, yesterday\n"
           "  --client C           ClientID or NetBIOS name, * allowed\n"
           "  --topic N --state N  the numbers of the topic type and the state\n"
           "  --class K            such as deploy-failed, deployed, assign-failed\n"

@@ -2,10 +2,10 @@
 # Do the README's two commands work on a machine that has nothing?  Makes a
 # minimal Debian root, puts the checkout in it and runs them there by chroot.
 #
-#   tests/fresh-root.sh [run|test]...     both when none is named
+#   tests/fresh-root.sh [run|test|unit|deb]...     run and test when none is named
 #
 # Needs root, mmdebstrap and a Debian mirror (DEBIAN_MIRROR, else the usual
-# one).  The bare root is kept as a tarball in ${XDG_CACHE_HOME:-/var/cache}/fspd,
+# one).  DEBIAN_ARCH=i386 makes it one of 32 bits.  The bare root is kept as a tarball in ${XDG_CACHE_HOME:-/var/cache}/fspd,
 # and what the commands said, as run.out and test.out.
 # The copy holds what git tracks or would track, as it stands in the work tree.
 set -euo pipefail
@@ -13,7 +13,8 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 readonly SUITE=${DEBIAN_SUITE:-bookworm}
 readonly CACHE=${XDG_CACHE_HOME:-/var/cache}/fspd
-readonly TARBALL=$CACHE/$SUITE.tar
+readonly ARCH=${DEBIAN_ARCH:-$(dpkg --print-architecture)}
+readonly TARBALL=$CACHE/$SUITE${DEBIAN_ARCH:+-$DEBIAN_ARCH}.tar
 readonly RUN_TIMEOUT_S=600 TEST_TIMEOUT_S=2400
 readonly WANTED='Successfully copied 1 out of 1 file(s)'
 
@@ -34,7 +35,7 @@ make_tarball() {
         mkdir -p "$CACHE"
         part=$TARBALL.part
         apt-config dump | grep -E '^Acquire::(http|https|Check|Retries|ForceIP)' >"$CACHE/apt.conf" || true
-        mmdebstrap --mode=root --variant=important --format=tar --aptopt="$CACHE/apt.conf" \
+        mmdebstrap --mode=root --variant=important --format=tar --architectures="$ARCH" --aptopt="$CACHE/apt.conf" \
                 "$SUITE" "$part" ${DEBIAN_MIRROR:+"$DEBIAN_MIRROR"}
         mv "$part" "$TARBALL"
 }
@@ -93,12 +94,14 @@ try_run() {
         tail -n 1 "$output"
 }
 
-try_test() {
-        local output=$CACHE/test.out started=$SECONDS
-        say "./dev test"
-        if ! (inside timeout "$TEST_TIMEOUT_S" ./dev test) >"$output" 2>&1; then
+# try_dev NAME ARGUMENT...
+try_dev() {
+        local output=$CACHE/$1.out started=$SECONDS
+        shift
+        say "./dev $* on $ARCH"
+        if ! (inside timeout "$TEST_TIMEOUT_S" ./dev "$@") >"$output" 2>&1; then
                 tail -n 80 "$output" >&2
-                die "./dev test did not pass: see $output"
+                die "./dev $* did not pass: see $output"
         fi
         tail -n 1 "$output"
         say "done after $((SECONDS - started)) s"
@@ -114,7 +117,9 @@ trap 'rm -rf --one-file-system "$ROOT"' EXIT
 make_root
 for part in "$@"; do
         case $part in
-        run | test) "try_$part" ;;
+        run) try_run ;;
+        test | deb) try_dev "$part" "$part" ;;
+        unit) try_dev unit test -R '^unit/' ;;
         *) die "what is $part?" ;;
         esac
 done
