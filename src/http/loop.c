@@ -82,12 +82,15 @@ static void stop_accepting(struct listener *listener)
         listener->socket = -1;
 }
 
-static int wait_ms(struct listener *listener, int64_t now_ms)
+/* Until something is due; at most bound_ms unless that is 0. */
+static int wait_ms(struct listener *listener, int64_t now_ms, int64_t bound_ms)
 {
         MHD_UNSIGNED_LONG_LONG mhd_ms;
         int64_t ms = listener->sweep_ms > now_ms ? listener->sweep_ms - now_ms : 0;
         if (MHD_get_timeout(listener->mhd, &mhd_ms) == MHD_YES && (int64_t)mhd_ms < ms)
                 ms = (int64_t)mhd_ms;
+        if (bound_ms > 0 && bound_ms < ms)
+                ms = bound_ms;
         return (int)ms;
 }
 
@@ -131,10 +134,12 @@ void *listener_loop(void *arg)
                 bool stop = listener->stop;
                 if (stop)
                         stop_accepting(listener);
-                if (stop && listener->requests == 0)
+                int64_t now_ms = clock_monotonic_ms();
+                int64_t greeting_ms = stop ? porch_greeting_ms(listener, now_ms) : 0;
+                if (stop && listener->requests == 0 && greeting_ms == 0)
                         break;
                 int count = epoll_wait(listener->epoll_fd, events, EVENTS,
-                                       wait_ms(listener, clock_monotonic_ms()));
+                                       wait_ms(listener, now_ms, greeting_ms));
                 handle_events(listener, events, count);
                 resume_answered(listener);
                 if (MHD_run(listener->mhd) != MHD_YES)

@@ -17,6 +17,9 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* Who came just now is about to speak: a stop waits so long for it. */
+#define GREETING_MS 200
+
 struct waiting {
         struct waiting *next, *previous;
         int fd;
@@ -185,6 +188,13 @@ bool porch_look(struct listener *listener, int fd, uint32_t events)
         else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
                 send_away(listener, waiting); /* no more will come */
         return true;
+}
+
+int64_t porch_greeting_ms(const struct listener *listener, int64_t now_ms)
+{
+        const struct waiting *newest = listener->porch->first;
+        int64_t since_ms = newest ? now_ms - newest->since_ms : GREETING_MS;
+        return since_ms < GREETING_MS ? GREETING_MS - since_ms : 0;
 }
 
 void porch_sweep(struct listener *listener, int64_t now_ms)
