@@ -1,11 +1,14 @@
 /* clock: see include/fsp/clock.h. */
 #include "fsp/clock.h"
 #include "fsp/text.h"
+#include <assert.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+
+static_assert(sizeof(time_t) == 8, "times after 2038, also where a word has 32 bits");
 
 #define MS_A_SECOND 1000
 #define SECONDS_A_MINUTE 60

@@ -1,5 +1,6 @@
 /* fsutil: see include/fsp/fsutil.h. */
 #include "fsp/fsutil.h"
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -10,6 +11,8 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
+
+static_assert(sizeof(off_t) == 8, "files over 2 GB, also where a word has 32 bits");
 
 #define FOLDER_MODE 0750
 #define MARKER_NAME "NO_SMS_ON_DRIVE.SMS"

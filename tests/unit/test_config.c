@@ -1,6 +1,13 @@
 /* Values: defaults, floors and ceilings, printing, combinations. */
 #include "config_fixture.h"
 
+/* listener.memory has a ceiling of 4G, or of what a pointer reaches. */
+#if SIZE_MAX > UINT32_MAX
+#define MOST_MEMORY "4G"
+#else
+#define MOST_MEMORY "4095M"
+#endif
+
 /* The caller frees it. */
 static char *printed(const struct config *config)
 {
@@ -70,7 +77,7 @@ static const char all_changed[] =
         "max_message_size = 1K\nconnections = 1\nconnections_per_client = 2\n"
         "request_timeout = 1h\nidle_timeout = 1d\nclient_rate = 0\nclient_burst = 0\n"
         "trusted_proxies = 10.0.0.1 fe80::1\ncapture = /tmp/capture\ncapture_limit = 1\n"
-        "memory = 4G\n"
+        "memory = " MOST_MEMORY "\n"
         "\n[policy]\nvalidate = wellformed\nmin_client_version = 5.00.9096.1000\n"
         "topics = 800 1000\ndeduplicate = 0\n"
         "\n[staging]\ndirectory = /s\nmax_size = 1024G\nmax_messages = 1\nmin_free = 0%\n"
@@ -209,7 +216,7 @@ static const struct value_row {
         { "listener", "trusted_proxies", "|10.0.0.1, ::1", "10.0.0.0/8|proxy" },
         { "listener", "capture", "|/tmp/x", "tmp" },
         { "listener", "capture_limit", "1|1000000", "0|1000001" },
-        { "listener", "memory", "1M|4G", "1023K|5G" },
+        { "listener", "memory", "1M|" MOST_MEMORY, "1023K|5G" },
         { "policy", "validate", "report|wellformed", "Report|none|" },
         { "policy", "min_client_version", "4|4.00|5.00.9096.1000", "4.|.4|4..0|four|" },
         { "policy", "topics", "*|800|800, 1000 1001", "x|-1|* 800||4294967296" },

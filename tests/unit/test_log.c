@@ -22,12 +22,19 @@
         "  \\$\\$<SMS_FALLBACK_STATUS_POINT><[0-9]{2}-[0-9]{2}-[0-9]{4} "                                    \
         "[0-9]{2}:[0-9]{2}:[0-9]{2}\\.[0-9]{3}[+-][0-9]{3}><thread=[0-9]+ \\(0x[0-9A-F]+\\)>\r\n"
 
+/* The one that fills a time_t of 64 bits. */
+#ifdef SYS_clock_gettime64
+#define CLOCK_CALL SYS_clock_gettime64
+#else
+#define CLOCK_CALL SYS_clock_gettime
+#endif
+
 /* The C library's own is hidden by this one, so that a minute can pass at once. */
 static time_t seconds_ahead;
 
 int clock_gettime(clockid_t id, struct timespec *ret_time)
 {
-        int r = (int)syscall(SYS_clock_gettime, id, ret_time);
+        int r = (int)syscall(CLOCK_CALL, id, ret_time);
 
         if (r == 0 && id == CLOCK_MONOTONIC)
                 ret_time->tv_sec += seconds_ahead;
