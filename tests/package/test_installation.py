@@ -6,6 +6,9 @@ from container import wait_until
 from service import CONFIG, Service, older
 
 STATE = "/var/lib/fspd"
+# What a ledger of version 1 lacks is taken away.
+TO_VERSION_1 = """DROP TABLE name_seen; DROP TABLE state_kind; DROP TABLE span; DROP INDEX client_problem; DROP TABLE seen;
+    CREATE INDEX message_digest ON message(digest); DELETE FROM meta WHERE key LIKE 'seen%'; PRAGMA user_version = 1;"""
 
 
 @pytest.fixture(scope="module")
@@ -49,20 +52,26 @@ def test_three_lines_and_a_start(fspd):
     wait_until(lambda: fspd.run("fspctl", "forward").returncode == 0 and len(fspd.arrived()) == 1, 10, "its arrival")
 
 
-def test_an_upgrade_keeps_configuration_and_messages(fspd, package):
+def version(fspd):
+    return int(fspd.sh(f"sqlite3 {STATE}/ledger.db 'PRAGMA user_version'"))
+
+
+def test_an_upgrade_keeps_configuration_and_messages_and_migrates_the_ledger(fspd, package):
     fspd.sh("mv /srv/inbox /srv/away")  # the second message stays staged
     fspd.send("--name", "WAITING")
     wait_until(lambda: fspd.ids("staged"), 10, "the message in staging")
-    before, pid, config = fspd.ids(), fspd.pid(), fspd.sh(f"cat {CONFIG}")
-    schema = int(fspd.sh(f"sqlite3 {STATE}/ledger.db 'PRAGMA user_version'"))
-    fspd.sh("mv /srv/away /srv/inbox")
+    before, newest, config = fspd.ids(), version(fspd), fspd.sh(f"cat {CONFIG}")
+    fspd.sh("systemctl stop fspd; mv /srv/away /srv/inbox")
+    fspd.run("setpriv", "--reuid=fspd", "--regid=fspd", "--clear-groups", "sqlite3", f"{STATE}/ledger.db", TO_VERSION_1)
+    assert version(fspd) == 1 < newest
     said = fspd.install(package)
     assert "Installation was successful" in said, said
-    assert fspd.wait_for_restart(pid)
+    assert fspd.show("ActiveState") == "active"
     assert fspd.sh(f"cat {CONFIG}") == config
+    assert version(fspd) == newest
     assert fspd.ids() == before and len(before) == 2
     wait_until(lambda: fspd.arrived() == before, 10, "the arrival of both")
-    assert int(fspd.sh(f"sqlite3 {STATE}/ledger.db 'PRAGMA user_version'")) >= schema > 0
+    assert "set aside" not in fspd.sh("cat /var/log/fspd/fspmgr.log")
 
 
 def test_a_removal_leaves_configuration_ledger_and_logs(fspd):
