@@ -146,7 +146,7 @@ static void connection_open(struct listener *listener, struct MHD_Connection *mh
                                            .peer = arrival->peer,
                                            .started_ms = arrival->started_ms,
                                            .trusted = limits_is_trusted(listener->config, &arrival->peer) };
-        if (listener->capture && (connection->first_head = malloc(arrival->head_size))) {
+        if (!capture_is_over(listener->capture) && (connection->first_head = malloc(arrival->head_size))) {
                 memcpy(connection->first_head, arrival->head, arrival->head_size);
                 connection->first_head_size = arrival->head_size;
         }

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define QUEUE_MAX 256
+#define MEMORY_SHARE 4 /* of listener.memory, one part in so many is the queue's */
 #define NAME_TEMPORARY ".tmp"
 
 struct capture {
@@ -28,6 +29,7 @@ struct capture {
         pthread_cond_t wake;
         struct capture_record *first, **last;
         unsigned queued, dropped;
+        size_t bytes, max_bytes; /* of what is queued, and in the thread's hand */
         bool stop;
 };
 
@@ -72,6 +74,11 @@ static int write_record(struct capture *capture, const struct capture_record *re
                                   format_answer(record, answer, sizeof(answer)));
 }
 
+static size_t size_of(const struct capture_record *record)
+{
+        return sizeof(*record) + record->head_size + record->body_size;
+}
+
 static struct capture_record *take(struct capture *capture, unsigned *ret_dropped)
 {
         (void)pthread_mutex_lock(&capture->lock); /* cannot fail on this kind of mutex */
@@ -104,6 +111,9 @@ static void *capture_thread(void *arg)
                         log_mgr(LOG_WARNING,
                                 "%u request(s) not captured: they came faster than they could be written",
                                 dropped);
+                (void)pthread_mutex_lock(&capture->lock); /* as in take */
+                capture->bytes -= size_of(record);
+                (void)pthread_mutex_unlock(&capture->lock);
                 capture_discard(record);
         }
         fsutil_close_pointer(&capture->folder_fd);
@@ -135,13 +145,14 @@ static int count_existing(struct capture *capture, unsigned *ret_count)
         return 0;
 }
 
-int capture_open(const char *folder, unsigned limit, struct capture **ret_capture)
+int capture_open(const char *folder, unsigned limit, size_t memory, struct capture **ret_capture)
 {
         struct capture *capture = calloc(1, sizeof(*capture));
         if (!capture)
                 return -ENOMEM;
         capture->folder_fd = -1;
         capture->last = &capture->first;
+        capture->max_bytes = memory / MEMORY_SHARE;
         (void)pthread_mutex_init(&capture->lock, NULL); /* cannot fail with default attributes */
         (void)pthread_cond_init(&capture->wake, NULL);  /* likewise */
         unsigned count = 0;
@@ -163,6 +174,16 @@ int capture_open(const char *folder, unsigned limit, struct capture **ret_captur
         return 0;
 }
 
+size_t capture_leaves(size_t memory, const struct capture *capture)
+{
+        return capture ? memory - memory / MEMORY_SHARE : memory;
+}
+
+bool capture_is_over(const struct capture *capture)
+{
+        return !capture || capture->left == 0;
+}
+
 void capture_close(struct capture *capture, int64_t wait_ms)
 {
         if (!capture)
@@ -181,7 +202,7 @@ void capture_close(struct capture *capture, int64_t wait_ms)
 
 struct capture_record *capture_begin(struct capture *capture, const char *uri)
 {
-        if (!capture || capture->left == 0)
+        if (capture_is_over(capture))
                 return NULL;
         struct capture_record *record = calloc(1, sizeof(*record));
         if (!record || !(record->uri = strdup(uri ? uri : ""))) {
@@ -234,8 +255,9 @@ void capture_raw_head(struct capture_record *record, const char *head, size_t si
 void capture_submit(struct capture *capture, struct capture_record *record)
 {
         (void)pthread_mutex_lock(&capture->lock); /* as in take */
-        bool fits = capture->queued < QUEUE_MAX;
+        bool fits = capture->queued < QUEUE_MAX && capture->bytes + size_of(record) <= capture->max_bytes;
         if (fits) {
+                capture->bytes += size_of(record);
                 record->next = NULL;
                 *capture->last = record;
                 capture->last = &record->next;

@@ -17,6 +17,7 @@
 
 #include "fsp/verdict.h"
 #include <microhttpd.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,7 +34,12 @@ struct capture_record {
         enum verdict verdict;
 };
 
-int capture_open(const char *folder, unsigned limit, struct capture **ret_capture);
+/* memory: listener.memory, a share of which the queue may take. */
+int capture_open(const char *folder, unsigned limit, size_t memory, struct capture **ret_capture);
+/* What is left of memory for others; capture may be NULL. */
+size_t capture_leaves(size_t memory, const struct capture *capture);
+/* Off (NULL), or capture_limit is reached. */
+bool capture_is_over(const struct capture *capture);
 /* What is queued is still written, by its own thread, which then ends by itself;
  * waited for at most wait_ms.  NULL is allowed. */
 void capture_close(struct capture *capture, int64_t wait_ms);

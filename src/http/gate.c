@@ -3,6 +3,7 @@
 #include "fsp/text.h"
 #include "head.h"
 #include <string.h>
+#include <strings.h>
 
 /* What the walk over the headers finds. */
 struct walk {
@@ -105,7 +106,10 @@ static enum verdict check_length(const struct walk *walk, bool http_1_1, struct 
         }
         if (walk->lengths == 1) {
                 *ret_why = "Content-Length is no number";
-                return text_parse_u64(walk->length, &head->length) == 0 ? VERDICT_ACCEPTED : VERDICT_FRAMING;
+                return head_is_length(walk->length, strlen(walk->length)) &&
+                                       text_parse_u64(walk->length, &head->length) == 0
+                               ? VERDICT_ACCEPTED
+                               : VERDICT_FRAMING;
         }
         return VERDICT_ACCEPTED;
 }
@@ -128,16 +132,35 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
         bool line_ok = head->url == head->method + strlen(head->method) + 1 &&
                        head_token_length(head->method, strlen(head->method)) == strlen(head->method) &&
                        is_printable(head->url) && head->uri_end + 1 == head->version;
-        (void)MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header,
-                                          walk); /* the count is of no use */
+        int fields = MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header, walk);
+        if (fields >= HEAD_MAX_LINES) {
+                *ret_why = NULL;
+                return VERDICT_HEAD_TOO_LARGE;
+        }
+        bool first = !head->start || head->method == head->start;
         bool whole = head->method + info->header_size == walk->next + 2;
-        return line_ok && !walk->broken && whole ? VERDICT_ACCEPTED : VERDICT_FRAMING;
+        return first && line_ok && !walk->broken && whole ? VERDICT_ACCEPTED : VERDICT_FRAMING;
+}
+
+/* Clients of a proxy name the whole "http://HOST/PATH"; RFC 9112 section 3.2.2
+ * wants servers to take that.  NULL when what stands there is no such thing. */
+static const char *path_of(const char *url)
+{
+        static const char scheme[] = "http://";
+        if (strncasecmp(url, scheme, sizeof(scheme) - 1) != 0)
+                return url;
+        const char *host = url + sizeof(scheme) - 1;
+        size_t size = strcspn(host, "/?#@");
+        return size > 0 && host[size] == '/' ? host + size : NULL;
 }
 
 bool gate_is_client_path(const struct config *config, const char *url)
 {
+        const char *path = path_of(url);
+        if (!path)
+                return false;
         for (size_t i = 0; i < config->listener.paths.count; i++) {
-                if (text_equal_nocase(url, config->listener.paths.items[i]))
+                if (text_equal_nocase(path, config->listener.paths.items[i]))
                         return true;
         }
         return false;

@@ -17,6 +17,7 @@
 
 struct gate_head {
         const char *method, *url, *version; /* as libmicrohttpd gives them */
+        const char *start;                  /* where the connection's heads begin; NULL: this is the first */
         const char *uri_end;                /* of the raw URI, before it was taken apart */
         const char *content_type;           /* NULL: none */
         const char *forwarded_for;          /* the last X-Forwarded-For; NULL: none */
@@ -27,14 +28,15 @@ struct gate_head {
 };
 
 /* VERDICT_ACCEPTED, or the first rule broken; *ret_why says more when not
- * NULL.  head's first four are given, the rest is filled as far as known. */
+ * NULL.  head's first five are given, the rest is filled as far as known. */
 enum verdict gate_check(struct MHD_Connection *mhd, const struct config *config, struct gate_head *head,
                         const char **ret_why);
 
 /* After these the bytes that follow cannot be trusted to be a request. */
 bool gate_must_close(enum verdict verdict);
 
-/* "*url is one of listener.paths": without case, up to '?'. */
+/* "url, or its path where it is http://HOST/PATH, is one of listener.paths",
+ * without case; the query has been cut off. */
 bool gate_is_client_path(const struct config *config, const char *url);
 
 #endif

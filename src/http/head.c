@@ -36,7 +36,7 @@ static const char *check_request_line(const char *line, size_t size)
         return NULL;
 }
 
-static const char *check_content_length(const char *value, size_t size)
+bool head_is_length(const char *value, size_t size)
 {
         while (size && (*value == ' ' || *value == '\t')) {
                 value++;
@@ -45,7 +45,7 @@ static const char *check_content_length(const char *value, size_t size)
         size_t digits = 0;
         while (digits < size && value[digits] >= '0' && value[digits] <= '9')
                 digits++;
-        return digits > 0 && digits <= 18 && digits == size ? NULL : "Content-Length is no number";
+        return digits > 0 && digits <= 18 && digits == size;
 }
 
 static const char *check_field_line(const char *line, size_t size)
@@ -61,7 +61,8 @@ static const char *check_field_line(const char *line, size_t size)
                         return "a control character in a header";
         }
         if (name == sizeof(length_name) - 1 && strncasecmp(line, length_name, name) == 0)
-                return check_content_length(line + name + 1, size - name - 1);
+                return head_is_length(line + name + 1, size - name - 1) ? NULL
+                                                                        : "Content-Length is no number";
         return NULL;
 }
 

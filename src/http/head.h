@@ -6,6 +6,7 @@
 #define HEAD_H
 
 #include "fsp/verdict.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 #define HEAD_MAX 32768
@@ -18,5 +19,9 @@ enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const 
 
 /* How many characters at the beginning of text are those of a token. */
 size_t head_token_length(const char *text, size_t size);
+
+/* "The value of a Content-Length as it should be": digits, behind blanks maybe,
+ * of a number that no parser has trouble with. */
+bool head_is_length(const char *value, size_t size);
 
 #endif

@@ -74,6 +74,25 @@ int limits_parse(const char *text, struct client_address *ret_address)
         return 0;
 }
 
+int limits_parse_hop(const char *text, size_t size, struct client_address *ret_address)
+{
+        char address[INET6_ADDRSTRLEN];
+        const char *port = memrchr(text, ':', size);
+        if (size && text[0] == '[') { /* "[2001:db8::1]" or "[2001:db8::1]:80" */
+                const char *close = memchr(text, ']', size);
+                if (!close || (close + 1 < text + size && close + 1 != port))
+                        return -EINVAL;
+                size = (size_t)(close - ++text);
+        } else if (port && memchr(text, ':', size) == port) { /* "192.0.2.1:80" */
+                size = (size_t)(port - text);
+        }
+        if (size >= sizeof(address))
+                return -EINVAL;
+        memcpy(address, text, size);
+        address[size] = '\0';
+        return limits_parse(address, ret_address);
+}
+
 bool limits_is_trusted(const struct config *config, const struct client_address *address)
 {
         for (size_t i = 0; i < config->listener.trusted_proxies.count; i++) {

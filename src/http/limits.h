@@ -28,6 +28,8 @@ struct client_address limits_address(const struct sockaddr *address);
 const char *limits_format(const struct client_address *address, char ret_text[INET6_ADDRSTRLEN]);
 /* -EINVAL when text is no address. */
 int limits_parse(const char *text, struct client_address *ret_address);
+/* An address as proxies write one into X-Forwarded-For, maybe with a port. */
+int limits_parse_hop(const char *text, size_t size, struct client_address *ret_address);
 bool limits_is_trusted(const struct config *config, const struct client_address *address);
 
 /* One more connection of this client?  NULL when it has limit of them already

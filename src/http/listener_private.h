@@ -43,6 +43,9 @@ struct connection {
         struct request *request;
         char *first_head; /* raw, while capturing; NULL: none or used up */
         size_t first_head_size;
+        /* Where libmicrohttpd has the head; each later one is moved to the same
+         * place, but for what it passes over: empty lines, or lines with a NUL first. */
+        const char *head_start;
 };
 
 struct request {

@@ -45,7 +45,8 @@ static void change_capture(struct listener *listener, const struct config *old)
         listener->capture = NULL;
         if (!*config->listener.capture)
                 return;
-        int r = capture_open(config->listener.capture, config->listener.capture_limit, &listener->capture);
+        int r = capture_open(config->listener.capture, config->listener.capture_limit,
+                             config->listener.memory, &listener->capture);
         if (r < 0)
                 log_mgr(LOG_ERROR, "Requests cannot be captured to %s: %s", config->listener.capture,
                         strerror(-r));

@@ -104,13 +104,8 @@ static void find_client(struct request *request, const struct gate_head *head)
                 last = last ? last + 1 : head->forwarded_for;
                 while (*last == ' ' || *last == '\t')
                         last++;
-                char text[INET6_ADDRSTRLEN];
-                size_t length = strcspn(last, " \t");
-                if (length < sizeof(text)) {
-                        memcpy(text, last, length);
-                        text[length] = '\0';
-                        (void)limits_parse(text, &request->client); /* untouched when it is no address */
-                }
+                /* Untouched when it is no address. */
+                (void)limits_parse_hop(last, strcspn(last, " \t"), &request->client);
         }
         (void)limits_format(&request->client, request->intake.client_address);
 }
@@ -227,7 +222,8 @@ static int grow_body(struct request *request, size_t needed)
                 room = listener->config->listener.max_message_size;
         if (room == request->room)
                 return 0;
-        if (listener->memory + room - request->room > listener->config->listener.memory)
+        if (listener->memory + room - request->room >
+            capture_leaves(listener->config->listener.memory, listener->capture))
                 return -ENOBUFS;
         unsigned char *body = realloc(request->body, room);
         if (!body)
@@ -350,9 +346,12 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char
                 return MHD_NO;
         switch (request->phase) {
         case PHASE_HEAD: {
-                struct gate_head head = {
-                        .method = method, .url = url, .version = version, .uri_end = request->uri_end
-                };
+                struct gate_head head = { .method = method,
+                                          .url = url,
+                                          .version = version,
+                                          .start = request->connection->head_start,
+                                          .uri_end = request->uri_end };
+                request->connection->head_start = method;
                 return take_head(request, mhd, &head);
         }
         case PHASE_BODY:
@@ -376,11 +375,11 @@ static void hand_to_capture(struct request *request)
         request->capture = NULL;
         record->verdict = request->verdict;
         (void)strcpy(record->peer, request->intake.client_address); /* the larger of the two */
-        record->body = malloc(request->size + 1);
-        if (record->body && request->size) {
-                memcpy(record->body, request->body, request->size);
-                record->body_size = request->size;
-        }
+        record->body = request->body;
+        record->body_size = request->size;
+        request->listener->memory -= request->room;
+        request->body = NULL;
+        request->size = request->room = 0;
         if (request->listener->capture)
                 capture_submit(request->listener->capture, record);
         else

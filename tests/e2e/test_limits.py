@@ -57,6 +57,15 @@ def test_a_trusted_proxy_is_believed_whom_it_speaks_for(make_fsp):
     assert {r["client_address"] for r in fsp.rows()} == {f"192.0.2.{n}" for n in range(5)}
 
 
+@pytest.mark.parametrize("hop,client", [("192.0.2.7:567", "192.0.2.7"), ("[2001:db8::7]:567", "2001:db8::7"),
+                                        ("[2001:db8::7]", "2001:db8::7"), ("10.0.0.1:1, 192.0.2.7:2", "192.0.2.7"),
+                                        ("unknown", "127.0.0.1"), ("192.0.2.7x", "127.0.0.1")])
+def test_a_trusted_proxy_may_name_a_port_too(make_fsp, hop, client):
+    fsp = make_fsp({"listener": {"trusted_proxies": "127.0.0.1"}})
+    assert fsp.post(body(), headers={"X-Forwarded-For": hop}).status == 200
+    assert [r["client_address"] for r in fsp.rows()] == [client]
+
+
 def test_ipv6_clients_of_one_network_share_a_rate(make_fsp):
     fsp = make_fsp({"listener": {"client_rate": "1", "client_burst": "2", "trusted_proxies": "127.0.0.1"}})
 

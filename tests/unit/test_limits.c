@@ -2,6 +2,7 @@
 #include "http/limits.h"
 #include "store_fixture.h"
 #include <arpa/inet.h>
+#include <errno.h>
 
 static struct client_address address(const char *text)
 {
@@ -11,6 +12,43 @@ static struct client_address address(const char *text)
 }
 
 static struct limits *limits;
+
+static void a_hop_may_have_a_port(void **state)
+{
+        static const struct {
+                const char *text, *is; /* NULL: no address */
+        } hops[] = {
+                { "192.0.2.1", "192.0.2.1" },
+                { "192.0.2.1:567", "192.0.2.1" },
+                { "2001:db8::1", "2001:db8::1" },
+                { "[2001:db8::1]", "2001:db8::1" },
+                { "[2001:db8::1]:567", "2001:db8::1" },
+                { "", NULL },
+                { ":", NULL },
+                { "[", NULL },
+                { "[]", NULL },
+                { "[]:1", NULL },
+                { "[2001:db8::1", NULL },
+                { "[2001:db8::1]x:1", NULL },
+                { "[192.0.2.1]:1]", NULL },
+                { "unknown", NULL },
+                { "_hidden:1", NULL },
+                { "192.0.2.1:1:2", NULL },
+                { "192.0.2.1111111111111111111111111111111111111111111111111", NULL },
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof(hops) / sizeof(hops[0]); i++) {
+                struct client_address result;
+                char text[INET6_ADDRSTRLEN];
+                int r = limits_parse_hop(hops[i].text, strlen(hops[i].text), &result);
+                if (hops[i].is) {
+                        assert_int_equal(r, 0);
+                        assert_string_equal(limits_format(&result, text), hops[i].is);
+                } else if (r != -EINVAL) {
+                        fail_msg("%s is taken for an address", hops[i].text);
+                }
+        }
+}
 
 static void a_burst_is_allowed_and_then_the_rate(void **state)
 {
@@ -94,9 +132,9 @@ static void only_a_configured_proxy_is_trusted(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(a_burst_is_allowed_and_then_the_rate), TEST(a_network_of_ipv6_is_one_client),
-                TEST(connections_of_a_client_are_counted),  TEST(a_full_table_is_never_no_limit),
-                TEST(only_a_configured_proxy_is_trusted),
+                TEST(a_hop_may_have_a_port),           TEST(a_burst_is_allowed_and_then_the_rate),
+                TEST(a_network_of_ipv6_is_one_client), TEST(connections_of_a_client_are_counted),
+                TEST(a_full_table_is_never_no_limit),  TEST(only_a_configured_proxy_is_trusted),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
