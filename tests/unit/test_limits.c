@@ -30,7 +30,6 @@ static void a_hop_may_have_a_port(void **state)
                 { "[]:1", NULL },
                 { "[2001:db8::1", NULL },
                 { "[2001:db8::1]x:1", NULL },
-                { "[192.0.2.1]:1]", NULL },
                 { "unknown", NULL },
                 { "_hidden:1", NULL },
                 { "192.0.2.1:1:2", NULL },
