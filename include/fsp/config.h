@@ -51,6 +51,7 @@ struct config {
                 char *directory;
                 uint64_t max_size, max_messages;
                 unsigned min_free_percent;
+                unsigned network_share_percent; /* of max_size and max_messages; 100: no limit */
         } staging;
         struct {
                 char *inbox, *inbox_fallback; /* a folder's full path, or as smb_url.h reads it */

@@ -4,11 +4,13 @@
  * Owns      the reservations of messages in hand, and a short memory of the
  *           free space.
  * Threads   every function may be called from any thread.
- * Crash     nothing is kept: what the ledger holds is counted by the ledger. */
+ * Crash     nothing is kept: what the ledger holds is counted by the ledger,
+ *           and whose it is is read from there at the start. */
 #ifndef FSP_QUOTA_H
 #define FSP_QUOTA_H
 
 #include "fsp/ledger.h"
+#include <netinet/in.h>
 
 struct quota;
 
@@ -17,10 +19,18 @@ int quota_new(struct config *config, struct ledger *ledger, struct quota **ret_q
 void quota_free(struct quota *quota);
 void quota_reload(struct quota *quota, struct config *config);
 
-/* VERDICT_ACCEPTED reserves one message of size bytes until quota_release;
- * else VERDICT_STORE_FULL, _DISK_LOW, _STORE_FAULT or _STOPPING. */
-enum verdict quota_admit(struct quota *quota, size_t size);
-void quota_release(struct quota *quota, size_t size);
+/* A place for one message. */
+struct quota_place {
+        struct in6_addr client; /* IPv4 as ::ffff:a.b.c.d */
+        size_t size;
+        unsigned network; /* quota's own */
+};
+/* VERDICT_ACCEPTED reserves the place, of which client and size are given,
+ * until quota_release; else VERDICT_STORE_FULL, _DISK_LOW, _STORE_FAULT,
+ * _STOPPING, or _NETWORK_FULL: its IPv4 /24 or IPv6 /48 has its share. */
+enum verdict quota_admit(struct quota *quota, struct quota_place *place);
+/* stored: it is in the ledger now, to be forwarded. */
+void quota_release(struct quota *quota, const struct quota_place *place, bool stored);
 
 /* Draining: everything is refused with VERDICT_STOPPING. */
 void quota_close(struct quota *quota);

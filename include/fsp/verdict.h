@@ -29,11 +29,12 @@ enum verdict {
         VERDICT_EXPECTATION, /* Expect other than 100-continue */
         VERDICT_RATE,        /* 429 */
         /* the store */
-        VERDICT_STORE_FULL,  /* staging.max_size, max_messages */
-        VERDICT_DISK_LOW,    /* staging.min_free */
-        VERDICT_STORE_FAULT, /* not durable: the client still owns its message */
-        VERDICT_BUSY,        /* listener.memory */
-        VERDICT_STOPPING,    /* also draining */
+        VERDICT_STORE_FULL,   /* staging.max_size, max_messages */
+        VERDICT_NETWORK_FULL, /* staging.network_share */
+        VERDICT_DISK_LOW,     /* staging.min_free */
+        VERDICT_STORE_FAULT,  /* not durable: the client still owns its message */
+        VERDICT_BUSY,         /* listener.memory */
+        VERDICT_STOPPING,     /* also draining */
         VERDICT_COUNT
 };
 

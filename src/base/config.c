@@ -85,6 +85,8 @@ const struct config_key config_keys[] = {
         KEY(staging, max_size, kind_size, DEFAULT("4G"), RANGE(KB, PB, "1K to 1048576G")),
         KEY(staging, max_messages, kind_count, DEFAULT("1000000"), RANGE(1, 100000000, "1 to 100000000")),
         KEY_AT(staging, min_free, min_free_percent, kind_percent, DEFAULT("10%"), RANGE(0, 90, "0% to 90%")),
+        KEY_AT(staging, network_share, network_share_percent, kind_percent, DEFAULT("50%"),
+               RANGE(1, 100, "1% to 100%, 100% is no limit")),
 
         KEY(forwarder, inbox, kind_text, TEXT(check_inbox, AN_INBOX)),
         KEY(forwarder, credentials, kind_text, DEFAULT(""),

@@ -58,9 +58,9 @@ struct request {
         const char *why;      /* more about it, for the log; static text or NULL */
         struct client_address client;
         bool close, on_client_path, admitted, charged;
-        const char *uri_end; /* where the raw URI ends in libmicrohttpd's memory */
-        int64_t started_us;  /* monotonic: its head */
-        size_t admitted_size;
+        const char *uri_end;      /* where the raw URI ends in libmicrohttpd's memory */
+        int64_t started_us;       /* monotonic: its head */
+        struct quota_place place; /* while admitted */
         unsigned char *body;
         size_t size, room, total; /* kept, allocated, seen */
         struct report report;

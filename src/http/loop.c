@@ -30,6 +30,7 @@ static void resume_answered(struct listener *listener)
                 struct request *next = request->next;
                 request->next = NULL;
                 request->phase = PHASE_ANSWER;
+                request->verdict = request->intake.verdict;
                 MHD_resume_connection(request->connection->mhd);
                 request = next;
         }

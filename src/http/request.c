@@ -275,13 +275,13 @@ static bool admit(struct request *request)
                 return false;
         }
         request->charged = true;
-        enum verdict verdict = quota_admit(listener->quota, request->size);
+        request->place = (struct quota_place){ .client = request->client.address, .size = request->size };
+        enum verdict verdict = quota_admit(listener->quota, &request->place);
         if (verdict != VERDICT_ACCEPTED) {
                 refuse(request, verdict, NULL);
                 return false;
         }
         request->admitted = true;
-        request->admitted_size = request->size;
         return true;
 }
 
@@ -290,7 +290,8 @@ static void release_admission(struct request *request)
 {
         struct listener *listener = request->listener;
         if (request->admitted)
-                quota_release(listener->quota, request->admitted_size);
+                quota_release(listener->quota, &request->place,
+                              request->phase >= PHASE_ANSWER && request->verdict == VERDICT_ACCEPTED);
         if (request->charged && request->verdict != VERDICT_ACCEPTED)
                 limits_refund(listener->limits, &request->client, listener->config, clock_monotonic_ms());
         request->admitted = request->charged = false;
@@ -360,7 +361,6 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char
                 assert(!"resumed before the writer was done");
                 return MHD_NO;
         case PHASE_ANSWER:
-                request->verdict = request->intake.verdict;
                 release_admission(request);
                 return answer(request, mhd);
         case PHASE_DONE:

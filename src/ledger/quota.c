@@ -3,6 +3,8 @@
 
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
+#include "fsp/log.h"
+#include "network.h"
 #include <errno.h>
 #include <libgen.h>
 #include <pthread.h>
@@ -16,6 +18,10 @@
  * in the WAL and again in the ledger, each rounded up, and index pages. */
 #define DISK_COST(size) (3 * (uint64_t)(size) + 32768)
 
+/* A network may always have so much, however small the store and its share. */
+#define NETWORK_LEAST_MESSAGES 1000
+#define NETWORK_LEAST_BYTES (64U << 20)
+
 struct quota {
         struct ledger *ledger;
         int staging_fd, ledger_fd;
@@ -24,6 +30,7 @@ struct quota {
         struct config *config;
         bool closed;
         uint64_t held_messages, held_bytes; /* reserved */
+        struct networks *networks;
         int64_t looked_ms;
         int fault; /* of the look: -errno */
         struct fsutil_space spaces[2];
@@ -78,10 +85,36 @@ static enum verdict judge(struct quota *quota, size_t size)
         return VERDICT_ACCEPTED;
 }
 
-enum verdict quota_admit(struct quota *quota, size_t size)
+static uint64_t larger(uint64_t a, uint64_t b)
 {
+        return a > b ? a : b;
+}
+
+/* The share of the network that the client belongs to. */
+static enum verdict judge_network(struct quota *quota, struct quota_place *place)
+{
+        const struct config *config = quota->config;
+        struct ledger_totals totals = ledger_totals(quota->ledger);
+        unsigned percents = config->staging.network_share_percent;
+        struct network_limit limit = {
+                .messages = larger(config->staging.max_messages / 100 * percents, NETWORK_LEAST_MESSAGES),
+                .bytes = larger(config->staging.max_size / 100 * percents, NETWORK_LEAST_BYTES),
+        };
+        networks_settle(quota->networks, totals.received + totals.staged + totals.copied);
+        if (percents == 100)
+                limit = (struct network_limit){ UINT64_MAX, UINT64_MAX };
+        return networks_enter(quota->networks, &place->client, place->size, limit, &place->network)
+                       ? VERDICT_ACCEPTED
+                       : VERDICT_NETWORK_FULL;
+}
+
+enum verdict quota_admit(struct quota *quota, struct quota_place *place)
+{
+        size_t size = place->size;
         (void)pthread_mutex_lock(&quota->lock); /* cannot fail on this kind of mutex */
         enum verdict verdict = judge(quota, size);
+        if (verdict == VERDICT_ACCEPTED)
+                verdict = judge_network(quota, place);
         if (verdict == VERDICT_ACCEPTED) {
                 quota->held_messages++;
                 quota->held_bytes += size;
@@ -92,11 +125,15 @@ enum verdict quota_admit(struct quota *quota, size_t size)
         return verdict;
 }
 
-void quota_release(struct quota *quota, size_t size)
+void quota_release(struct quota *quota, const struct quota_place *place, bool stored)
 {
         (void)pthread_mutex_lock(&quota->lock); /* as above */
         quota->held_messages--;
-        quota->held_bytes -= size;
+        quota->held_bytes -= place->size;
+        if (stored)
+                networks_store(quota->networks, place->network, place->size);
+        else
+                networks_leave(quota->networks, place->network, place->size);
         (void)pthread_mutex_unlock(&quota->lock);
 }
 
@@ -163,6 +200,14 @@ int quota_new(struct config *config, struct ledger *ledger, struct quota **ret_q
         if (r == 0)
                 r = fsutil_open_folder(dirname(file), &quota->ledger_fd);
         free(file);
+        if (r == 0)
+                r = networks_new(&quota->networks);
+        if (r == 0) {
+                int unknown = networks_load(quota->networks, config->ledger.file);
+                if (unknown < 0)
+                        log_mgr(LOG_WARNING, "What waits of each network is counted from now on only: %s",
+                                strerror(-unknown));
+        }
         if (r < 0) {
                 quota_free(quota);
                 return r;
@@ -178,5 +223,6 @@ void quota_free(struct quota *quota)
         fsutil_close_pointer(&quota->staging_fd);
         fsutil_close_pointer(&quota->ledger_fd);
         config_unref(quota->config);
+        networks_free(quota->networks);
         free(quota);
 }

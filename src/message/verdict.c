@@ -31,6 +31,8 @@ static const struct verdict_info table[] = {
         [VERDICT_EXPECTATION] = { 417, "expectation", "Only 100-continue can be expected.", 0 },
         [VERDICT_RATE] = { 429, "rate", "Too many messages from this address.", SOON_S },
         [VERDICT_STORE_FULL] = { 503, "store_full", "The staging area is full.", STORE_S },
+        [VERDICT_NETWORK_FULL] = { 503, "network_full", "Too many messages of this network wait already.",
+                                   STORE_S },
         [VERDICT_DISK_LOW] = { 503, "disk_low", "The disk is nearly full.", STORE_S },
         [VERDICT_STORE_FAULT] = { 503, "store_fault", "The message could not be stored.", STORE_S },
         [VERDICT_BUSY] = { 503, "busy", "Too much to do at the moment.", SOON_S },

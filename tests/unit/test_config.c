@@ -36,7 +36,7 @@ static const char all_defaults[] =
         "\n[policy]\nvalidate = report\nmin_client_version = 4.00\ntopics = *\n"
         "deduplicate = 1d\n"
         "\n[staging]\ndirectory = /var/lib/fspd/staging\nmax_size = 4G\n"
-        "max_messages = 1000000\nmin_free = 10%\n"
+        "max_messages = 1000000\nmin_free = 10%\nnetwork_share = 50%\n"
         "\n[forwarder]\ninbox = /srv/inbox\ncredentials =\nsmb_connections = 8\ninbox_fallback =\n"
         "fallback_after = 1h\nrequire_mount = no\ninterval = 1h\n"
         "throttle_messages = 10000\nthrottle_interval = 1h\n"
@@ -56,6 +56,7 @@ static void has_the_defaults(void **state)
         assert_int_equal(config->listener.max_message_size, 65536);
         assert_int_equal(config->staging.max_size, INT64_C(4) << 30);
         assert_int_equal(config->staging.min_free_percent, 10);
+        assert_int_equal(config->staging.network_share_percent, 50);
         assert_int_equal(config->policy.validate, VALIDATE_REPORT);
         assert_int_equal(config->log.level, LOG_INFO);
         assert_int_equal(config->admin.port, 8580);
@@ -80,7 +81,8 @@ static const char all_changed[] =
         "memory = " MOST_MEMORY "\n"
         "\n[policy]\nvalidate = wellformed\nmin_client_version = 5.00.9096.1000\n"
         "topics = 800 1000\ndeduplicate = 0\n"
-        "\n[staging]\ndirectory = /s\nmax_size = 1024G\nmax_messages = 1\nmin_free = 0%\n"
+        "\n[staging]\ndirectory = /s\nmax_size = 1024G\nmax_messages = 1\nmin_free = 0%\nnetwork_share = "
+        "100%\n"
         "\n[forwarder]\ninbox = /mnt/the inbox\ncredentials =\nsmb_connections = 3\ninbox_fallback = /mnt/b\n"
         "fallback_after = 90s\nrequire_mount = yes\ninterval = 7d\n"
         "throttle_messages = 0\nthrottle_interval = 1s\n"
@@ -223,6 +225,7 @@ static const struct value_row {
         { "policy", "deduplicate", "0|365d", "366d|never" },
         { "staging", "max_size", "1K|1024G|1048576G", "1023|1048577G" },
         { "staging", "max_messages", "1|100000000", "0|100000001" },
+        { "staging", "network_share", "1%|100%", "0%|101%|50|-1%|%" },
         { "staging", "min_free", "0%|90%", "91%|10|%|100000000%|-1%" },
         { "forwarder", "inbox_fallback", "|/b|smb://server/share/x|SMB://10.0.0.1:8445/C$",
           "b|smb://|smb://server/|smb://u@s/x|smb://s/x/../y|/srv/inbox|/srv//inbox/" },

@@ -18,8 +18,8 @@ static void statuses_are_the_contracts(void **state)
                 [VERDICT_METHOD] = 405,         [VERDICT_FRAMING] = 400,      [VERDICT_NO_LENGTH] = 411,
                 [VERDICT_HEAD_TOO_LARGE] = 431, [VERDICT_TOO_LARGE] = 413,    [VERDICT_CONTENT_CODING] = 415,
                 [VERDICT_EXPECTATION] = 417,    [VERDICT_RATE] = 429,         [VERDICT_STORE_FULL] = 503,
-                [VERDICT_DISK_LOW] = 503,       [VERDICT_STORE_FAULT] = 503,  [VERDICT_BUSY] = 503,
-                [VERDICT_STOPPING] = 503,
+                [VERDICT_NETWORK_FULL] = 503,   [VERDICT_DISK_LOW] = 503,     [VERDICT_STORE_FAULT] = 503,
+                [VERDICT_BUSY] = 503,           [VERDICT_STOPPING] = 503,
         };
 
         (void)state;
