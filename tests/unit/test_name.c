@@ -49,6 +49,7 @@ static void only_our_own_spelling_is_a_name(void **state)
                 "2026 121T053456123Z-0AB1-00001234.SMX",
                 "+0261121T053456123Z-0AB1-00001234.SMX",
                 "20261121T053456123Z-0AB1-00001234.tmp",
+                "20261121T053456123Z--FFF-00001234.SMX",
                 "../61121T053456123Z-0AB1-00001234.SMX",
         };
         (void)state;
