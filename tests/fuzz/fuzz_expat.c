@@ -80,11 +80,12 @@ static void on_end(void *arg, const char *name)
 {
         struct reading *reading = arg;
         (void)name;
-        if (is_at(reading, machine, "NetBIOSName"))
+        if (is_at(reading, machine, "NetBIOSName") && !reading->name_done) {
                 for (size_t i = 0; i < reading->name_size && !reading->name_done; i++)
                         reading->name_done = !strchr(" \t\r\n", reading->name[i]);
-        if (!reading->name_done)
-                reading->name_size = 0; /* of white space only: the next one counts */
+                if (!reading->name_done)
+                        reading->name_size = 0; /* of white space only: the next one counts */
+        }
         *strrchr(reading->path, '/') = '\0';
         reading->depth--;
 }
