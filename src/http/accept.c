@@ -145,6 +145,7 @@ static void connection_open(struct listener *listener, struct MHD_Connection *mh
                                            .client = arrival->client,
                                            .peer = arrival->peer,
                                            .started_ms = arrival->started_ms,
+                                           .charge = arrival->charge,
                                            .trusted = limits_is_trusted(listener->config, &arrival->peer) };
         if (!capture_is_over(listener->capture) && (connection->first_head = malloc(arrival->head_size))) {
                 memcpy(connection->first_head, arrival->head, arrival->head_size);
@@ -168,6 +169,7 @@ static void connection_close(struct listener *listener, struct connection *conne
                 connection->next->previous = connection->previous;
         listener->connection_count--;
         limits_disconnect(connection->client);
+        memory_give(listener, connection->charge);
         free(connection->first_head);
         free(connection);
 }

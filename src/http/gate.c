@@ -9,7 +9,8 @@
 struct walk {
         const char *next; /* where the next header must begin in memory */
         bool broken;      /* a name that is no token, a control character, a gap */
-        unsigned hosts, lengths, transfer_codings, content_codings, expectations;
+        struct head_framing framing;
+        unsigned expectations;
         const char *length, *transfer_coding, *expectation;
         bool coded;
         struct gate_head *head;
@@ -42,12 +43,12 @@ static bool follows(struct walk *walk, const char *name, size_t name_size, const
 static void note(struct walk *walk, const char *name, const char *value)
 {
         if (text_equal_nocase(name, "Host")) {
-                walk->hosts++;
+                walk->framing.hosts++;
         } else if (text_equal_nocase(name, "Content-Length")) {
-                walk->lengths++;
+                walk->framing.lengths++;
                 walk->length = value;
         } else if (text_equal_nocase(name, "Transfer-Encoding")) {
-                walk->transfer_codings++;
+                walk->framing.transfer_codings++;
                 walk->transfer_coding = value;
         } else if (text_equal_nocase(name, "Content-Encoding")) {
                 walk->coded = walk->coded || !text_equal_nocase(value, "identity");
@@ -84,27 +85,20 @@ static bool is_printable(const char *text)
         return true;
 }
 
-static enum verdict check_host(const struct walk *walk, bool http_1_1, const char **ret_why)
-{
-        *ret_why = walk->hosts > 1 ? "two Host headers" : "no Host header";
-        return walk->hosts > 1 || (http_1_1 && walk->hosts == 0) ? VERDICT_FRAMING : VERDICT_ACCEPTED;
-}
-
 /* Exactly one way to tell where the body ends. */
 static enum verdict check_length(const struct walk *walk, bool http_1_1, struct gate_head *head,
                                  const char **ret_why)
 {
-        if (walk->lengths + walk->transfer_codings > 1) {
-                *ret_why = "more than one Content-Length or Transfer-Encoding";
+        *ret_why = head_framing_fault(&walk->framing, http_1_1);
+        if (*ret_why)
                 return VERDICT_FRAMING;
-        }
-        if (walk->transfer_codings == 1) {
-                *ret_why = http_1_1 ? "unknown Transfer-Encoding" : "Transfer-Encoding on HTTP/1.0";
+        if (walk->framing.transfer_codings == 1) {
+                *ret_why = "unknown Transfer-Encoding";
                 head->chunked = true;
-                return http_1_1 && text_equal_nocase(walk->transfer_coding, "chunked") ? VERDICT_ACCEPTED
-                                                                                       : VERDICT_FRAMING;
+                return text_equal_nocase(walk->transfer_coding, "chunked") ? VERDICT_ACCEPTED
+                                                                           : VERDICT_FRAMING;
         }
-        if (walk->lengths == 1) {
+        if (walk->framing.lengths == 1) {
                 *ret_why = "Content-Length is no number";
                 return head_is_length(walk->length, strlen(walk->length)) &&
                                        text_parse_u64(walk->length, &head->length) == 0
@@ -182,8 +176,6 @@ enum verdict gate_check(struct MHD_Connection *mhd, const struct config *config,
                 return VERDICT_FRAMING;
         enum verdict verdict = check_shape(mhd, head, &walk, ret_why);
         if (verdict == VERDICT_ACCEPTED)
-                verdict = check_host(&walk, http_1_1, ret_why);
-        if (verdict == VERDICT_ACCEPTED)
                 verdict = check_length(&walk, http_1_1, head, ret_why);
         if (verdict != VERDICT_ACCEPTED)
                 return verdict;
@@ -194,7 +186,7 @@ enum verdict gate_check(struct MHD_Connection *mhd, const struct config *config,
                 return VERDICT_PATH;
         if (strcmp(head->method, "POST") != 0 && strcmp(head->method, "CCM_POST") != 0)
                 return VERDICT_METHOD;
-        if (walk.lengths + walk.transfer_codings == 0)
+        if (walk.framing.lengths + walk.framing.transfer_codings == 0)
                 return VERDICT_NO_LENGTH;
         if (head->length > config->listener.max_message_size)
                 return VERDICT_TOO_LARGE;

@@ -48,9 +48,24 @@ bool head_is_length(const char *value, size_t size)
         return digits > 0 && digits <= 18 && digits == size;
 }
 
-static const char *check_field_line(const char *line, size_t size)
+static bool is_name(const char *line, size_t size, const char *name)
 {
-        static const char length_name[] = "Content-Length";
+        return strlen(name) == size && strncasecmp(line, name, size) == 0;
+}
+
+const char *head_framing_fault(const struct head_framing *framing, bool http_1_1)
+{
+        if (framing->hosts > 1)
+                return "two Host headers";
+        if (framing->hosts == 0 && http_1_1)
+                return "no Host header";
+        if (framing->lengths + framing->transfer_codings > 1)
+                return "more than one Content-Length or Transfer-Encoding";
+        return framing->transfer_codings && !http_1_1 ? "Transfer-Encoding on HTTP/1.0" : NULL;
+}
+
+static const char *check_field_line(const char *line, size_t size, struct head_framing *framing)
+{
         size_t name = head_token_length(line, size);
         if (name == 0 || name == size || line[name] != ':')
                 return line[0] == ' ' || line[0] == '\t' ? "a folded header line"
@@ -60,9 +75,15 @@ static const char *check_field_line(const char *line, size_t size)
                 if ((c < 0x20 && c != '\t') || c == 0x7F)
                         return "a control character in a header";
         }
-        if (name == sizeof(length_name) - 1 && strncasecmp(line, length_name, name) == 0)
+        if (is_name(line, name, "Host")) {
+                framing->hosts++;
+        } else if (is_name(line, name, "Transfer-Encoding")) {
+                framing->transfer_codings++;
+        } else if (is_name(line, name, "Content-Length")) {
+                framing->lengths++;
                 return head_is_length(line + name + 1, size - name - 1) ? NULL
                                                                         : "Content-Length is no number";
+        }
         return NULL;
 }
 
@@ -70,6 +91,8 @@ enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const 
 {
         size_t at = 0;
         unsigned lines = 0;
+        bool http_1_1 = false;
+        struct head_framing framing = { 0 };
         *ret_size = 0;
         *ret_why = NULL;
         for (;;) {
@@ -85,10 +108,13 @@ enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const 
                 }
                 length--;
                 if (length == 0 && at > 0) {
-                        *ret_size = at + 2;
-                        return VERDICT_ACCEPTED;
+                        *ret_why = head_framing_fault(&framing, http_1_1);
+                        *ret_size = *ret_why ? 0 : at + 2;
+                        return *ret_why ? VERDICT_FRAMING : VERDICT_ACCEPTED;
                 }
-                *ret_why = at == 0 ? check_request_line(line, length) : check_field_line(line, length);
+                *ret_why =
+                        at == 0 ? check_request_line(line, length) : check_field_line(line, length, &framing);
+                http_1_1 = http_1_1 || (at == 0 && !*ret_why && line[length - 1] == '1');
                 if (*ret_why)
                         return VERDICT_FRAMING;
                 at += length + 2;

@@ -17,6 +17,13 @@
  * should be (*ret_why says how), VERDICT_HEAD_TOO_LARGE. */
 enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const char **ret_why);
 
+/* What tells where a request ends and for whom it is, counted. */
+struct head_framing {
+        unsigned hosts, lengths, transfer_codings;
+};
+/* NULL, or why that is not told in exactly one way. */
+const char *head_framing_fault(const struct head_framing *framing, bool http_1_1);
+
 /* How many characters at the beginning of text are those of a token. */
 size_t head_token_length(const char *text, size_t size);
 

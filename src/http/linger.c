@@ -16,22 +16,30 @@ static void end(struct lingering *linger, unsigned i)
         linger->sockets[i] = linger->sockets[--linger->count];
 }
 
-void linger_add(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms)
+static void keep(struct lingering *linger, int epoll_fd, int operation, int fd, int64_t now_ms)
 {
-        if (linger->count == LINGER_MAX)
-                return;
-        int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-        if (copy < 0)
-                return;
-        struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.fd = copy };
-        if (shutdown(copy, SHUT_WR) < 0 || epoll_ctl(epoll_fd, EPOLL_CTL_ADD, copy, &event) < 0) {
-                (void)close(copy); /* as in end */
+        struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP, .data.fd = fd };
+        if (linger->count == LINGER_MAX || shutdown(fd, SHUT_WR) < 0 ||
+            epoll_ctl(epoll_fd, operation, fd, &event) < 0) {
+                (void)close(fd); /* as in end */
                 return;
         }
-        linger->sockets[linger->count].fd = copy;
+        linger->sockets[linger->count].fd = fd;
         linger->sockets[linger->count].until_ms = now_ms + LINGER_MS;
         linger->sockets[linger->count].dropped = 0;
         linger->count++;
+}
+
+void linger_add(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms)
+{
+        int copy = linger->count < LINGER_MAX ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+        if (copy >= 0)
+                keep(linger, epoll_fd, EPOLL_CTL_ADD, copy, now_ms);
+}
+
+void linger_take(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms)
+{
+        keep(linger, epoll_fd, EPOLL_CTL_MOD, fd, now_ms);
 }
 
 void linger_drain(struct lingering *linger, int fd)

@@ -15,8 +15,6 @@
 #define OTHER_DESCRIPTORS 512
 /* The lowest bound of the request times: to 8 s in doublings. */
 #define REQUEST_UNIT_US 250
-/* The largest head, and what libmicrohttpd keeps with it. */
-#define CONNECTION_MEMORY (40U * 1024U)
 
 static void ignore_engine_log(void *arg, const char *format, va_list arguments)
         __attribute__((format(printf, 2, 0)));
@@ -68,7 +66,7 @@ static int start_engine(struct listener *listener)
                 MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0,
                 NULL, NULL, request_handle, listener, MHD_OPTION_EXTERNAL_LOGGER, ignore_engine_log, NULL,
                 MHD_OPTION_CONNECTION_LIMIT, listener->config->listener.connections + 1,
-                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
+                MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)ENGINE_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
                 idle_s, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_URI_LOG_CALLBACK,
                 request_begin, listener, MHD_OPTION_NOTIFY_COMPLETED, request_completed, listener,
                 MHD_OPTION_NOTIFY_CONNECTION, accept_notify, listener, MHD_OPTION_END);

@@ -29,6 +29,7 @@ struct arrival {
         int64_t started_ms;
         const char *head; /* of its first request, raw */
         size_t head_size;
+        size_t charge;
 };
 
 struct connection {
@@ -41,6 +42,9 @@ struct connection {
         uint64_t bytes_idle;        /* received when last seen between requests */
         int64_t started_ms;         /* of the request being received; 0: none */
         struct request *request;
+        size_t charge;    /* of listener.memory, for what libmicrohttpd holds */
+        bool kept;        /* open after its first request */
+        bool evicted;     /* shut down to make room; its end is on its way */
         char *first_head; /* raw, while capturing; NULL: none or used up */
         size_t first_head_size;
         /* Where libmicrohttpd has the head; each later one is moved to the same
@@ -63,6 +67,7 @@ struct request {
         struct quota_place place; /* while admitted */
         unsigned char *body;
         size_t size, room, total; /* kept, allocated, seen */
+        size_t work;              /* of listener.memory, beside room: its decoded and its packed form */
         struct report report;
         struct capture_record *capture; /* NULL: not capturing */
         char content_type[256];
@@ -89,7 +94,7 @@ struct listener {
         struct connection *connections;
         struct request *spare;
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
-        size_t memory;                  /* of all bodies in hand */
+        size_t memory;                  /* of all bodies and connections in hand: see memory.c */
         struct porch *porch;
         struct arrival *arrival; /* while MHD_add_connection runs */
         bool accept_paused;
@@ -139,6 +144,19 @@ void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd);
 void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code);
 void request_free_spare(struct listener *listener);
+
+/* An answer past libmicrohttpd, which takes none during an upload; the
+ * connection must be ended then. */
+void request_give_up(struct request *request, enum verdict verdict, const char *why);
+
+/* memory.c: so much of listener.memory; false when it is used up and nobody
+ * but this request (NULL: none) can give way. */
+bool memory_take(struct listener *listener, size_t size, const struct request *but);
+void memory_give(struct listener *listener, size_t size);
+/* What libmicrohttpd may have for a connection: the largest head, and what it
+ * keeps with it; and what it takes of that for a usual request. */
+#define ENGINE_MEMORY (40U * 1024U)
+#define ENGINE_USUAL (24U * 1024U)
 
 /* sweep.c: once a second, deadlines of connections. */
 void sweep_connections(struct listener *listener, int64_t now_ms);

@@ -66,14 +66,21 @@ static void unlink_waiting(struct porch *porch, struct waiting *waiting)
         porch->by_fd[waiting->fd] = NULL;
 }
 
-/* Takes it off the porch and closes it. */
-static void send_away(struct listener *listener, struct waiting *waiting)
+/* Takes it off the porch; gives its socket. */
+static int take_off(struct listener *listener, struct waiting *waiting)
 {
+        int fd = waiting->fd;
         unlink_waiting(listener->porch, waiting);
         limits_disconnect(waiting->client);
         listener->connection_count--;
-        (void)close(waiting->fd); /* leaves the epoll set by itself; what is unread is not wanted */
         free(waiting);
+        return fd;
+}
+
+static void send_away(struct listener *listener, struct waiting *waiting)
+{
+        /* Leaves the epoll set by itself; what is unread is not wanted. */
+        (void)close(take_off(listener, waiting));
 }
 
 void porch_free(struct listener *listener)
@@ -137,14 +144,19 @@ static void refuse(struct listener *listener, struct waiting *waiting, size_t si
         capture_refusal(listener, listener->porch->peeked, size, verdict, from);
         /* Who does not take it at once sees the close. */
         (void)send(waiting->fd, text, reply_format(verdict, text, sizeof(text)), MSG_DONTWAIT | MSG_NOSIGNAL);
-        linger_add(&listener->linger, listener->epoll_fd, waiting->fd, clock_monotonic_ms());
-        send_away(listener, waiting);
+        linger_take(&listener->linger, listener->epoll_fd, take_off(listener, waiting), clock_monotonic_ms());
 }
 
 /* The head is sound: from here on the connection is libmicrohttpd's. */
-static void hand_over(struct listener *listener, struct waiting *waiting, size_t head_size)
+static void hand_over(struct listener *listener, struct waiting *waiting, size_t head_size, size_t size)
 {
-        struct arrival arrival = { .client = waiting->client,
+        size_t charge = head_size > ENGINE_USUAL / 2 ? ENGINE_MEMORY : ENGINE_USUAL;
+        if (!memory_take(listener, charge, NULL)) {
+                refuse(listener, waiting, size, VERDICT_BUSY, "listener.memory is used up");
+                return;
+        }
+        struct arrival arrival = { .charge = charge,
+                                   .client = waiting->client,
                                    .peer = waiting->peer,
                                    .started_ms = waiting->started_ms,
                                    .head = listener->porch->peeked,
@@ -158,8 +170,10 @@ static void hand_over(struct listener *listener, struct waiting *waiting, size_t
         else if (MHD_add_connection(listener->mhd, waiting->fd, (struct sockaddr *)&waiting->address,
                                     waiting->address_size) != MHD_YES) /* which closes it then */
                 log_isapi(LOG_ERROR, "A connection cannot be taken: %s", strerror(errno));
-        if (arrival.client)
-                limits_disconnect(arrival.client); /* accept_notify was not reached */
+        if (arrival.client) { /* accept_notify was not reached */
+                limits_disconnect(arrival.client);
+                memory_give(listener, charge);
+        }
         listener->arrival = NULL;
         free(waiting);
 }
@@ -184,7 +198,7 @@ bool porch_look(struct listener *listener, int fd, uint32_t events)
         if (verdict != VERDICT_ACCEPTED)
                 refuse(listener, waiting, (size_t)size, verdict, why);
         else if (head_size)
-                hand_over(listener, waiting, head_size);
+                hand_over(listener, waiting, head_size, (size_t)size);
         else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
                 send_away(listener, waiting); /* no more will come */
         return true;

@@ -16,7 +16,7 @@
 #define FIRST_ROOM 4096U
 /* libmicrohttpd clears a connection's whole memory between two requests of
  * one connection, so each that is kept open costs that much: only so many are. */
-#define KEEP_ALIVE_MAX 1024
+#define KEEP_ALIVE_MAX 512
 
 static struct request *request_take(struct listener *listener)
 {
@@ -52,15 +52,11 @@ static void request_destroy(struct request *request)
 static void request_give_back(struct listener *listener, struct request *request)
 {
         listener->requests--;
-        listener->memory -= request->room;
-        if (listener->spare_count == SPARE_MAX) {
-                request_destroy(request);
+        memory_give(listener, request->room + request->work);
+        request->work = 0;
+        if (listener->spare_count == SPARE_MAX || request->room > SPARE_BODY || request->total > SPARE_BODY) {
+                request_destroy(request); /* its other buffers are as large */
                 return;
-        }
-        if (request->room > SPARE_BODY) {
-                free(request->body);
-                request->body = NULL;
-                request->room = 0;
         }
         request->next = listener->spare;
         listener->spare = request;
@@ -222,32 +218,34 @@ static int grow_body(struct request *request, size_t needed)
                 room = listener->config->listener.max_message_size;
         if (room == request->room)
                 return 0;
-        if (listener->memory + room - request->room >
-            capture_leaves(listener->config->listener.memory, listener->capture))
+        if (!memory_take(listener, room - request->room, request))
                 return -ENOBUFS;
         unsigned char *body = realloc(request->body, room);
-        if (!body)
+        if (!body) {
+                memory_give(listener, room - request->room);
                 return -ENOMEM;
-        listener->memory += room - request->room;
+        }
         request->body = body;
         request->room = room;
         return 0;
 }
 
-/* During an upload libmicrohttpd takes no answer any more, so this one is
- * written past it, and the connection is given up. */
-static enum MHD_Result cut_off(struct request *request)
+void request_give_up(struct request *request, enum verdict verdict, const char *why)
 {
+        struct listener *listener = request->listener;
         char text[512];
-        size_t size = reply_format(VERDICT_TOO_LARGE, text, sizeof(text));
-        int fd = request->connection->fd;
-        refuse(request, VERDICT_TOO_LARGE, NULL);
-        request->listener->verdicts[request->verdict]++;
+        size_t size = reply_format(verdict, text, sizeof(text));
+        refuse(request, verdict, why);
+        listener->verdicts[request->verdict]++;
         log_answer(request);
         request->close = true;
-        (void)send(fd, text, size, MSG_DONTWAIT | MSG_NOSIGNAL); /* who does not take it sees the close */
+        (void)send(request->connection->fd, text, size,
+                   MSG_DONTWAIT | MSG_NOSIGNAL); /* who does not take it sees the close */
         request->phase = PHASE_DONE;
-        return MHD_NO;
+        memory_give(listener, request->room);
+        free(request->body);
+        request->body = NULL;
+        request->size = request->room = 0;
 }
 
 static enum MHD_Result take_body(struct request *request, const char *data, size_t *size)
@@ -255,8 +253,10 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
         struct listener *listener = request->listener;
         bool keep = request->verdict == VERDICT_ACCEPTED || request->capture;
         request->total += *size;
-        if (request->total > listener->config->listener.max_message_size)
-                return cut_off(request);
+        if (request->total > listener->config->listener.max_message_size) {
+                request_give_up(request, VERDICT_TOO_LARGE, NULL);
+                return MHD_NO;
+        }
         if (keep && grow_body(request, request->total) == 0) {
                 memcpy(request->body + request->size, data, *size);
                 request->size += *size;
@@ -315,6 +315,10 @@ static void on_written(struct ledger_intake *intake)
 static enum MHD_Result finish_body(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
+        if (request->verdict == VERDICT_ACCEPTED && memory_take(listener, 2 * request->size, request))
+                request->work = 2 * request->size;
+        else
+                refuse(request, VERDICT_BUSY, "listener.memory is used up");
         if (request->verdict == VERDICT_ACCEPTED && admit(request)) {
                 const char *why = NULL;
                 enum verdict verdict = reader_read(listener->reader, listener->config,
@@ -364,7 +368,7 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char
                 release_admission(request);
                 return answer(request, mhd);
         case PHASE_DONE:
-                break;
+                return request->connection->evicted ? MHD_NO : MHD_YES;
         }
         return MHD_YES;
 }
@@ -377,7 +381,7 @@ static void hand_to_capture(struct request *request)
         (void)strcpy(record->peer, request->intake.client_address); /* the larger of the two */
         record->body = request->body;
         record->body_size = request->size;
-        request->listener->memory -= request->room;
+        memory_give(request->listener, request->room);
         request->body = NULL;
         request->size = request->room = 0;
         if (request->listener->capture)
@@ -413,6 +417,10 @@ void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
                 hand_to_capture(request);
         release_admission(request);
         connection->request = NULL;
+        if (!connection->kept && !request->close &&
+            memory_take(listener, ENGINE_MEMORY - connection->charge, request))
+                connection->charge = ENGINE_MEMORY; /* all of it is cleared, so touched, for the next one */
+        connection->kept = true;
         connection->started_ms = 0;
         connection->bytes_idle = UINT64_MAX; /* to be read at the next sweep */
         *context = NULL;

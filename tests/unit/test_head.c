@@ -92,7 +92,7 @@ static void odd_but_sound_heads_pass(void **state)
         static const char *const good[] = {
                 "CCM_POST /sms_fsp/.SMS_FSP?a=b HTTP/1.0\r\n\r\n",
                 "POST / HTTP/1.1\r\nA:\r\nB:\t c \r\nX-\xC3\xA4: y\r\n\r\n",
-                "POST / HTTP/1.1\r\nA: \xC3\xA4\xFF\r\n\r\n",
+                "POST / HTTP/1.1\r\nHost:\r\nA: \xC3\xA4\xFF\r\n\r\n",
         };
         (void)state;
         size_t size;
@@ -104,6 +104,36 @@ static void odd_but_sound_heads_pass(void **state)
         assert_int_equal(size, strlen(good[2]));
 }
 
+static void the_end_of_a_body_is_told_in_one_way(void **state)
+{
+        static const struct {
+                const char *text;
+                bool sound;
+        } heads[] = {
+                { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", true },
+                { "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n", true },
+                { "POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n", true },
+                { "GET / HTTP/1.1\r\nHost: a\r\n\r\n", true },
+                { "POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\n", false },
+                { "POST / HTTP/1.0\r\nHost: a\r\nhOST: a\r\n\r\n", false },
+                { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\ncontent-length: 5\r\n\r\n", false },
+                { "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
+                  false },
+                { "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+                  false },
+                { "POST / HTTP/1.0\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", false },
+        };
+        (void)state;
+        for (size_t i = 0; i < sizeof(heads) / sizeof(heads[0]); i++) {
+                size_t size;
+                const char *why;
+                enum verdict verdict = head_check(heads[i].text, strlen(heads[i].text), &size, &why);
+                if (verdict != (heads[i].sound ? VERDICT_ACCEPTED : VERDICT_FRAMING) ||
+                    !why != heads[i].sound)
+                        fail_msg("judged wrongly: %s", heads[i].text);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -111,6 +141,7 @@ int main(void)
                 cmocka_unit_test(each_beginning_of_it_is_waited_for),
                 cmocka_unit_test(a_broken_line_is_refused_as_soon_as_it_is_there),
                 cmocka_unit_test(a_head_without_end_is_too_large),
+                cmocka_unit_test(the_end_of_a_body_is_told_in_one_way),
                 cmocka_unit_test(odd_but_sound_heads_pass),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,46 @@
+"""The attacks of attacks.py for a short time each: honest clients are served, nothing is left behind.
+
+The times that honest clients see are measured by attacks.py itself, on a machine that does nothing
+else; here only what does not depend on the machine's other work is asked."""
+import shutil
+import subprocess
+
+import pytest
+from attacks import ATTACKS, BOUNDS, play
+from fsp import Fsp, wait_until
+from messages import body
+
+SECONDS, ATTACKERS = 3, 600
+
+
+@pytest.mark.bound(120)
+@pytest.mark.parametrize("name", [name for name in ATTACKS if name != "none"])
+def test_honest_clients_are_served_during(tmp_path, name):
+    measured = play(tmp_path / "fsp", name, SECONDS, ATTACKERS)
+    assert measured["taken"] == measured["sent"] > 0, measured
+    assert measured["rss_mb"] <= BOUNDS["rss_mb"], measured
+    assert measured["log_mb_a_minute"] <= BOUNDS["log_mb_a_minute"], measured
+    assert measured["descriptors"] <= 0, measured
+
+
+@pytest.mark.bound(90)
+@pytest.mark.parametrize("kind", ["-H", "-B", "-X"])
+def test_slowhttptest_finds_the_service_available(tmp_path, kind):
+    if not shutil.which("slowhttptest"):
+        pytest.skip("slowhttptest is not installed")
+    fsp = Fsp(tmp_path / "fsp", {"listener": {"request_timeout": "3s", "idle_timeout": "3s"}}).start()
+    try:
+        done = subprocess.Popen(["slowhttptest", kind, "-c", "500", "-r", "250", "-i", "1", "-l", "8", "-p", "2", "-u", fsp.url],
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, cwd=tmp_path)
+        taken = 0
+        while done.poll() is None:
+            assert fsp.post(body(), source="127.1.0.9").status in (200, 429)
+            taken += 1
+        assert taken > 10
+        assert wait_until(lambda: fsp.status()["availability"] == "online", 10)
+        fsp.end()
+    finally:
+        if done.poll() is None:
+            done.kill()
+        if fsp.running():
+            fsp.kill()
