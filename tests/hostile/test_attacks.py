@@ -4,13 +4,14 @@ The times that honest clients see are measured by attacks.py itself, on a machin
 else; here only what does not depend on the machine's other work is asked."""
 import shutil
 import subprocess
+import time
 
 import pytest
 from attacks import ATTACKS, BOUNDS, play
 from fsp import Fsp, wait_until
 from messages import body
 
-SECONDS, ATTACKERS = 3, 600
+SECONDS, ATTACKERS = 2, 600
 
 
 @pytest.mark.bound(120)
@@ -21,6 +22,30 @@ def test_honest_clients_are_served_during(tmp_path, name):
     assert measured["rss_mb"] <= BOUNDS["rss_mb"], measured
     assert measured["log_mb_a_minute"] <= BOUNDS["log_mb_a_minute"], measured
     assert measured["descriptors"] <= 0, measured
+
+
+@pytest.mark.parametrize("name", ["flood of bad XML", "flood of doubtful heads", "pipelining"])
+def test_a_refusal_costs_no_flush_to_the_disk(tmp_path, name):
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    fsp = Fsp(tmp_path / "fsp").start()
+    try:
+        trace = tmp_path / "trace"
+        tracer = subprocess.Popen(["strace", "-f", "-o", trace, "-e", "trace=fsync,fdatasync,syncfs,sync,msync,accept4", "-p",
+                                   str(fsp.process.pid)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wait_until(lambda: tracer.poll() is not None or fsp.post(b"x").status == 400 and trace.exists() and trace.read_text(), 10)
+        if tracer.poll() is not None:
+            pytest.skip(f"strace may not trace here: {tracer.stderr.read()[-200:]}")
+        ATTACKS[name](fsp.address, 100, time.monotonic() + 2)
+        refused = fsp.status()["refused"]
+        tracer.terminate()
+        tracer.wait(timeout=10)
+        assert refused > 100
+        assert "sync" not in trace.read_text()
+        fsp.end()
+    finally:
+        if fsp.running():
+            fsp.kill()
 
 
 @pytest.mark.bound(90)

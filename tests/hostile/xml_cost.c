@@ -24,6 +24,7 @@ int main(int argc, char **argv)
                                              .topics = { topics, 1 } } };
         struct reader *reader;
         struct report report = { 0 };
+        tzset(); /* reads a file, once; in the daemon the log has done so */
         if (reader_new(&reader) < 0)
                 return 1;
         for (int i = 1; i < argc; i++) {
