@@ -156,7 +156,7 @@ void memory_give(struct listener *listener, size_t size);
 /* What libmicrohttpd may have for a connection: the largest head, and what it
  * keeps with it; and what it takes of that for a usual request. */
 #define ENGINE_MEMORY (40U * 1024U)
-#define ENGINE_USUAL (24U * 1024U)
+#define ENGINE_USUAL (16U * 1024U)
 
 /* sweep.c: once a second, deadlines of connections. */
 void sweep_connections(struct listener *listener, int64_t now_ms);

@@ -16,7 +16,7 @@
 #define FIRST_ROOM 4096U
 /* libmicrohttpd clears a connection's whole memory between two requests of
  * one connection, so each that is kept open costs that much: only so many are. */
-#define KEEP_ALIVE_MAX 512
+#define KEEP_ALIVE_MAX 1024
 
 static struct request *request_take(struct listener *listener)
 {
@@ -315,10 +315,10 @@ static void on_written(struct ledger_intake *intake)
 static enum MHD_Result finish_body(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
-        if (request->verdict == VERDICT_ACCEPTED && memory_take(listener, 2 * request->size, request))
-                request->work = 2 * request->size;
-        else
-                refuse(request, VERDICT_BUSY, "listener.memory is used up");
+        /* Its decoded and its packed form are about as large.  They are gone as
+         * soon as the writer is done, so they count, but are not asked for. */
+        request->work = 2 * request->size;
+        listener->memory += request->work;
         if (request->verdict == VERDICT_ACCEPTED && admit(request)) {
                 const char *why = NULL;
                 enum verdict verdict = reader_read(listener->reader, listener->config,
@@ -417,9 +417,6 @@ void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
                 hand_to_capture(request);
         release_admission(request);
         connection->request = NULL;
-        if (!connection->kept && !request->close &&
-            memory_take(listener, ENGINE_MEMORY - connection->charge, request))
-                connection->charge = ENGINE_MEMORY; /* all of it is cleared, so touched, for the next one */
         connection->kept = true;
         connection->started_ms = 0;
         connection->bytes_idle = UINT64_MAX; /* to be read at the next sweep */
