@@ -32,7 +32,7 @@ def why_not():
 
 class Machine:
     def __init__(self):
-        self.memory = tempfile.mkdtemp(prefix="fsp-docs-")
+        self.memory = tempfile.mkdtemp(prefix="fsp-docs-", dir="/tmp")  # no overlay lies over it
         self.process = subprocess.Popen(
             ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc",
              str(HERE / "machine.sh"), self.memory, str(ROOT), str(build_folder())],

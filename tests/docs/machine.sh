@@ -9,24 +9,25 @@ memory=$1 checkout=$2 build=$3
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs "$memory"
 
-# What stands there is seen; what is written goes to memory.
+# Taken as they are, before overlays lie over the folders above them.
+mkdir "$memory/checkout" "$memory/build"
+mount --bind "$checkout" "$memory/checkout"
+mount --bind "$build" "$memory/build"
+
+# overlay FOLDER [LOWER]: what stands there is seen; what is written goes to memory.
 overlay() {
         local own
         own=$memory/$(printf '%s' "${1#/}" | tr / -)
-        mkdir -p "$own/upper" "$own/work"
-        mount -t overlay -o "lowerdir=$1,upperdir=$own/upper,workdir=$own/work" overlay "$1"
+        mkdir -p "$own/upper" "$own/work" "$1"
+        mount -t overlay -o "lowerdir=${2:-$1},upperdir=$own/upper,workdir=$own/work" overlay "$1"
 }
 for folder in /etc /usr /var /srv /root; do
         overlay "$folder"
 done
 mount -t tmpfs -o mode=755 tmpfs /run
+overlay "$checkout" "$memory/checkout"
 # The programs to be installed are those of the build under test.
-mkdir "$memory/build"
-mount --bind "$build" "$memory/build"
-overlay "$checkout"
-mkdir -p "$checkout/.build/release"
-mount --bind "$memory/build" "$checkout/.build/release"
-overlay "$checkout/.build/release"
+overlay "$checkout/.build/release" "$memory/build"
 
 # A server called fsp01, and nobody else in the network.
 ip link set lo up

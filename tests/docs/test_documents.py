@@ -137,3 +137,17 @@ def test_help_fits_a_screen(program):
         lines = done.stdout.splitlines()
         assert len(lines) <= 24 - 1, f"{program} {words}: {len(lines)} lines, and one for the prompt"
         assert max(map(len, lines)) < 80, f"{program} {words}: {max(lines, key=len)}"
+
+
+def test_the_example_of_the_protocol_page_is_a_message(machine):
+    page = read("docs/man/fspd-protocol.7")
+    example = re.search(r"^<\?xml.*?^</ReportBody></Report>$", page, re.M | re.S).group()
+    code, said = machine.run("apt install ./fspd_x.deb >/dev/null && mkdir /srv/inbox && chown fspd /srv/inbox")
+    assert code == 0, said
+    write(machine, "/etc/fspd/fspd.ini", "[site]\ncode = P01\n[forwarder]\ninbox = /srv/inbox\n")
+    write(machine, "/root/utf8.xml", example.replace("\\e", "\\") + "\n")
+    code, said = machine.run("systemctl start fspd && iconv -f UTF-8 -t UTF-16 /root/utf8.xml >/root/example.xml &&"
+                             " fspctl send fsp01 --file /root/example.xml && fspctl messages --csv | tail -n 1")
+    assert code == 0 and said.startswith("200: accepted"), said
+    assert "GUID:11111111-2222-3333-4444-555555555555,PC0001,5.00.9096.1000,800," in said
+    assert ",308,Failed to download the file over WINHTTP at address,deploy-failed," in said
