@@ -15,7 +15,7 @@ int64_t clock_wall_ms(void);      /* since 1970-01-01 UTC */
 int64_t clock_monotonic_ms(void); /* since some moment before the start; survives no restart */
 int64_t clock_monotonic_us(void);
 
-/* "2026-11-21T10:00:00.123Z" */
+/* "2026-11-21T10:00:00.123Z", in ret_text, which is returned. */
 #define CLOCK_TEXT_SIZE 32
 const char *clock_format_rfc3339(int64_t wall_ms, char ret_text[CLOCK_TEXT_SIZE]);
 

@@ -92,11 +92,13 @@ typedef void config_fault_fn(void *arg, const char *text);
  * first.  Looks at nothing but the file itself and the credentials file. */
 int config_load(const char *path, config_fault_fn *fault, void *arg, struct config **ret_config);
 
+/* One more reference to the same config, which is returned. */
 struct config *config_ref(struct config *config);
 /* NULL is allowed. */
 void config_unref(struct config *config);
 
-/* Every key with its value in force, as INI that config_load reads back. */
+/* Every key with its value in force, as INI that config_load reads back.
+ * -ENOMEM, -EIO when out does not take it. */
 int config_print(const struct config *config, FILE *out);
 
 /* Calls visit with the name of each key that differs between the two. */

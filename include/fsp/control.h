@@ -28,7 +28,7 @@
 #define CONTROL_MAX_REQUEST 65536
 #define CONTROL_FORWARD_TIMEOUT_MS 60000
 
-/* The running daemon, as admin sees it. */
+/* The running daemon, as admin sees it.  All must live until control_stop and pages_stop. */
 struct control_parts {
         struct ledger *ledger;
         struct quota *quota;
@@ -39,8 +39,10 @@ struct control_parts {
         const char *staging_directory;
 };
 struct control;
-/* -EADDRINUSE when another fspd answers on the socket; a dead one's file is replaced. */
+/* -EADDRINUSE when another fspd answers on the socket; a dead one's file is
+ * replaced.  Other -errno when the socket cannot be made. */
 int control_start(struct config *config, const struct control_parts *parts, struct control **ret_control);
-void control_stop(struct control *control); /* NULL is allowed */
+void control_stop(
+        struct control *control); /* waits for the thread; removes the socket file; NULL is allowed */
 
 #endif

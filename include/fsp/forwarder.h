@@ -19,11 +19,13 @@
 #include <stdint.h>
 
 struct forwarder;
-/* catch_up is called before each run, so that it finds all that was received
- * before it as files in staging (stager_catch_up). */
+/* catch_up is called in the thread before each run, so that it finds all that
+ * was received before it as files in staging (stager_catch_up).  -errno when
+ * ledger or staging cannot be opened. */
 int forwarder_start(struct config *config, struct ledger *ledger,
                     void (*catch_up)(void *arg, int64_t deadline_ms), void *arg,
                     struct forwarder **ret_forwarder);
+/* In force with the next run. */
 void forwarder_reload(struct forwarder *forwarder, struct config *config);
 
 /* Asks for a run now; gives the number of the run that will serve it.  A run
@@ -55,7 +57,7 @@ struct forwarder_view forwarder_view(struct forwarder *forwarder);
 struct histogram_view forwarder_run_ms(struct forwarder *forwarder);
 
 /* Finishes or abandons the file in hand and ends the thread.  -ETIMEDOUT when
- * the inbox hangs beyond deadline_ms: the thread is left behind, and the
+ * the inbox hangs for deadline_ms from now: the thread is left behind, and the
  * process must end by _exit. */
 int forwarder_stop(struct forwarder *forwarder, int64_t deadline_ms);
 

@@ -17,14 +17,15 @@ void fsutil_free_pointer(void *pointer);
 #define AUTO_CLOSE __attribute__((cleanup(fsutil_close_pointer)))
 #define AUTO_FREE __attribute__((cleanup(fsutil_free_pointer)))
 
-/* Writes all of it, through short writes and EINTR.  Not durable. */
+/* Writes all of it, through short writes and EINTR.  Not durable.  -errno: part
+ * of it may have been written. */
 int fsutil_write_all(int fd, const void *data, size_t size);
 /* Reads to the end, at most limit bytes (-EFBIG beyond).  *ret_data is
  * malloc'd, with a NUL after the last byte. */
 int fsutil_read_at(int folder, const char *name, size_t limit, unsigned char **ret_data, size_t *ret_size);
 
-/* Makes one folder (0750) when it is missing and its parent is there.
- * -ENOTDIR when something else is in the way. */
+/* Makes one folder (0750) when it is missing and its parent is there.  Not
+ * durable.  -ENOTDIR when something else is in the way. */
 int fsutil_make_folder(const char *path);
 /* Opens a folder to work in with the *at() calls; the second one within another. */
 int fsutil_open_folder(const char *path, int *ret_fd);
@@ -33,7 +34,8 @@ int fsutil_open_folder_at(int folder, const char *name, int *ret_fd);
  * appears whole or not at all.  Not durable before a sync of the folder's file
  * system. */
 int fsutil_write_whole(int folder, const char *temporary, const char *final, const void *data, size_t size);
-/* 0 when a file can be made, renamed and deleted in path; tries it. */
+/* 0 when a file can be made, renamed and deleted in path; tries it with names
+ * that end in .tmp.  Else the first fault. */
 int fsutil_check_writable(const char *path);
 
 /* "The root of the file system that holds path contains NO_SMS_ON_DRIVE.SMS".
@@ -45,6 +47,7 @@ struct fsutil_space {
         uint64_t bytes_total, bytes_free;   /* free: to us without being root */
         uint64_t inodes_total, inodes_free; /* 0 total: the file system has no such bound */
 };
+/* Of the file system that fd is on. */
 int fsutil_space(int fd, struct fsutil_space *ret_space);
 
 /* Is path the root of a mount, that is on another file system than its parent? */

@@ -1,6 +1,7 @@
 /* histogram: how often a value fell where, for the monitors.
  *
- * Owns      nothing but its counters, which begin at 0 ({ .unit = U }).
+ * Owns      nothing but its counters, which begin at 0 ({ .unit = U }).  What a
+ *           value counts (microseconds, jobs) is its owner's to say.
  * Threads   histogram_add and histogram_look: any, without a lock.  A look
  *           while values are added may miss the newest. */
 #ifndef FSP_HISTOGRAM_H

@@ -33,13 +33,14 @@ struct inbox_kind {
         /* .tmp → .SMX without replacing; -EEXIST when the name is taken. */
         int (*publish)(struct inbox *inbox, const char *temporary, const char *final);
         int (*settle)(struct inbox *inbox);
+        /* -ENOENT when it is not there. */
         int (*remove)(struct inbox *inbox, const char *name);
         /* As fsutil_read_at. */
         int (*read)(struct inbox *inbox, const char *name, size_t limit, unsigned char **ret_data,
                     size_t *ret_size);
         /* Still the same place, reachable?  Tells a poison file from a lost inbox. */
         int (*check)(struct inbox *inbox);
-        void (*close)(struct inbox *inbox);
+        void (*close)(struct inbox *inbox); /* and frees it */
 };
 #define INBOX_IDENTITY_SIZE 512
 /* Each kind's struct begins with this. */

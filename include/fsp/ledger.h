@@ -42,8 +42,9 @@ struct ledger_job {
         /* After the commit (0) or the rollback (-errno); the job is the caller's again. */
         void (*done)(struct ledger_job *job, int result);
 };
+/* Returns at once; done is called in the writer's thread. */
 void ledger_submit_job(struct ledger *ledger, struct ledger_job *job);
-/* Submits and waits. */
+/* Submits and waits; the result that done would get.  Never from the writer's thread. */
 int ledger_call(struct ledger *ledger, struct ledger_job *job);
 
 /* A message on its way in.  The submitter fills the first group and calls
@@ -62,6 +63,7 @@ struct ledger_intake {
         size_t packed_size, packed_room;
 };
 int ledger_intake_prepare(struct ledger_intake *intake); /* -ENOMEM */
+/* Returns at once; done is called in the writer's thread, with the verdict set. */
 void ledger_submit(struct ledger *ledger, struct ledger_intake *intake);
 void ledger_intake_free(struct ledger_intake *intake); /* its buffer, not itself */
 

@@ -9,7 +9,7 @@
  * Crash     nothing is kept: a client without an answer still owns its message.
  *
  * Protocol facts: POST to /SMS_FSP/.sms_fsp, anonymous, clear text; see
- * docs/INTERNALS.md for the sources and what is uncertain. */
+ * fspd-protocol(7) for the sources and what is uncertain. */
 #ifndef FSP_LISTENER_H
 #define FSP_LISTENER_H
 
@@ -26,11 +26,11 @@ struct listener;
  * Nothing is accepted before listener_run.  -errno when it cannot listen. */
 int listener_open(struct config *config, int socket, struct ledger *ledger, struct quota *quota,
                   struct listener **ret_listener);
-int listener_run(struct listener *listener);
+int listener_run(struct listener *listener); /* -errno when the loop cannot start */
 /* A new configuration: all keys but address, port, connections and idle_timeout. */
 void listener_reload(struct listener *listener, struct config *config);
 /* Accepts no more, answers what is in hand, closes all.  -ETIMEDOUT when that
- * takes longer than deadline_ms (a disk that hangs): the loop is left behind,
+ * takes longer than deadline_ms (whole seconds of it) from now (a disk that hangs): the loop is left behind,
  * and the process must end by _exit. */
 int listener_stop(struct listener *listener, int64_t deadline_ms);
 void listener_free(struct listener *listener); /* after stop; NULL is allowed */

@@ -7,10 +7,14 @@
  * Crash     nothing is synced; a log may lose its last lines in a power cut.
  *
  * Formats (source: open log viewers and real excerpts, see docs/INTERNALS.md):
- *   fspmgr.log      TEXT  $$<SMS_FALLBACK_STATUS_POINT><MM-DD-YYYY HH:MM:SS.mmm+BIAS><thread=N (0xHEX)>
- *   fspisapi.log    <![LOG[TEXT]LOG]!><time="..." date="..." component="fspisapi" context="" type="1"
- * thread="N" file="FILE:LINE"> SMSFSPSetup.log <MM/DD/YY HH:MM:SS> TEXT BIAS is minutes west of UTC, signed,
- * three digits.  Lines end with CR LF.
+ *
+ *   fspmgr.log: TEXT  $$<SMS_FALLBACK_STATUS_POINT><MM-DD-YYYY HH:MM:SS.mmm+BIAS><thread=N (0xHEX)>
+ *
+ *   fspisapi.log: <![LOG[TEXT]LOG]!><time="..." date="..." component="fspisapi" ... file="FILE:LINE">
+ *
+ *   SMSFSPSetup.log: <MM/DD/YY HH:MM:SS> TEXT
+ *
+ * BIAS is minutes west of UTC, signed, three digits.  Lines end with CR LF.
  *
  * Viewers colour an fspmgr.log line red on "error" or "fail" and yellow on
  * "warn".  So log_mgr() at LOG_ERROR puts "ERROR: " and at LOG_WARNING

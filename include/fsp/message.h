@@ -53,8 +53,8 @@ struct report {
 void report_free(struct report *report);
 
 struct reader;
-int reader_new(struct reader **ret_reader);
-void reader_free(struct reader *reader); /* NULL is allowed */
+int reader_new(struct reader **ret_reader); /* -ENOMEM */
+void reader_free(struct reader *reader);    /* NULL is allowed */
 
 /* Reads body, judges it, fills report.  VERDICT_ACCEPTED, or a verdict of the
  * message group; report's facts may then be partly filled (for the log), and

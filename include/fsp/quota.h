@@ -14,9 +14,9 @@
 
 struct quota;
 
-/* Watches the file systems of staging and ledger.  Both must exist. */
+/* Watches the file systems of staging and ledger.  Both must exist: else -errno. */
 int quota_new(struct config *config, struct ledger *ledger, struct quota **ret_quota);
-void quota_free(struct quota *quota);
+void quota_free(struct quota *quota); /* NULL is allowed */
 void quota_reload(struct quota *quota, struct config *config);
 
 /* A place for one message. */

@@ -7,7 +7,8 @@
  * damaged is set aside as ledger.db.damaged-TIME and made anew from staging.
  * Rows whose files are already gone are never sent by guess.
  *
- * Owns      nothing.  Threads: the main thread, before anything else runs. */
+ * Owns      nothing.  Threads: the main thread, before anything else runs.
+ * Crash     every step may be cut short; the next start begins anew. */
 #ifndef FSP_REBUILD_H
 #define FSP_REBUILD_H
 
@@ -16,7 +17,8 @@
 
 /* Opens the ledger, sets a damaged one aside, and sweeps the staging folder.
  * progress is called now and then (long work on many files); when it says false
- * the work is left for the next start: -EINTR. */
+ * the work is left for the next start: -EINTR.  Other -errno, which has been
+ * logged, when ledger or staging cannot be used. */
 int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, struct ledger **ret_ledger);
 
 #endif

@@ -12,10 +12,11 @@
 #include "fsp/ledger.h"
 
 struct stager;
+/* -errno when the staging folder cannot be opened. */
 int stager_start(struct config *config, struct ledger *ledger, struct stager **ret_stager);
 void stager_ring(void *stager); /* struct stager: there are received messages */
 /* Returns when all that was received before the call is staged, or cannot be
- * within deadline_ms.  arg: the stager. */
+ * within deadline_ms from now.  arg: the stager. */
 void stager_catch_up(void *arg, int64_t deadline_ms);
 void stager_stop(struct stager *stager); /* stages no more; NULL is allowed */
 

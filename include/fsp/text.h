@@ -8,7 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Only decimal digits, at least one, the whole string.  -EINVAL, -ERANGE. */
+/* Only decimal digits, at least one, the whole string.  -EINVAL when it is not
+ * that, -ERANGE when it does not fit. */
 int text_parse_u64(const char *text, uint64_t *ret_value);
 /* N, or N with s, m, h, d; in milliseconds.  -EINVAL, -ERANGE. */
 int text_parse_duration(const char *text, int64_t *ret_ms);
