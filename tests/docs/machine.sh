@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # The inside of a machine of its own, for commands that change the system: this
 # runs in new mount, network and process namespaces (machine.py), where all that
-# is written lies in memory and goes with the last process.
+# is written to the system's folders and the checkout lies in memory and goes with
+# the last process.  /tmp alone is shared.
 #   machine.sh MEMORY CHECKOUT BUILD   MEMORY: an empty folder
 set -euo pipefail
 memory=$1 checkout=$2 build=$3
@@ -21,7 +22,7 @@ overlay() {
         mkdir -p "$own/upper" "$own/work" "$1"
         mount -t overlay -o "lowerdir=${2:-$1},upperdir=$own/upper,workdir=$own/work" overlay "$1"
 }
-for folder in /etc /usr /var /srv /root; do
+for folder in /etc /usr /var /srv /root /home; do
         overlay "$folder"
 done
 mount -t tmpfs -o mode=755 tmpfs /run
