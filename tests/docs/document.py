@@ -92,7 +92,8 @@ class Names:
             command = command.replace(theirs, ours)
         return command
 
-    def pattern(self, line):
+    @staticmethod
+    def pattern(line, ours):
         """(regular expression, the names that its groups give)."""
         line, rest = normal(line), ""
         if line.endswith("..."):
@@ -101,8 +102,10 @@ class Names:
         for match in TOKENS.finditer(line):
             out.append(re.escape(line[end:match.start()]))
             kind = (REMEMBERED + VOLATILE)[match.lastindex - 1]
-            if kind in REMEMBERED and match.group() in self.ours:
-                out.append(re.escape(self.ours[match.group()]))
+            if kind in REMEMBERED and match.group() in ours:
+                out.append(re.escape(ours[match.group()]))
+            elif match.group() in asked:
+                out.append(rf"\{asked.index(match.group()) + 1}")
             elif kind in REMEMBERED:
                 out.append(f"({kind})")
                 asked.append(match.group())
@@ -114,7 +117,7 @@ class Names:
 
     def compare(self, answer, said):
         """None when what was said is the answer; else what differs.  Learns the names then."""
-        learnt, lines = {}, [normal(line) for line in said.splitlines()]
+        learnt, lines = dict(self.ours), [normal(line) for line in said.splitlines()]
         while lines and not lines[-1]:
             lines.pop()
         wanted = list(answer)
@@ -125,7 +128,7 @@ class Names:
             if line.strip() == "...":
                 anything = True
                 continue
-            pattern, asked = self.pattern(line)
+            pattern, asked = self.pattern(line, learnt)
             while True:
                 if at >= len(lines):
                     return f"no line like {line!r}"
@@ -139,7 +142,7 @@ class Names:
             anything = False
         if at < len(lines) and not anything:
             return f"more than is told: {lines[at]!r}"
-        self.ours.update(learnt)
+        self.ours = learnt
         return None
 
 
