@@ -124,6 +124,12 @@ def test_the_readme_is_short_and_shows_a_picture():
     assert re.search(r"!\[[^]]+\]\(docs/screenshots/\S+\.png\)", text)
 
 
+def test_the_version_is_one():
+    version = re.search(r"project\(fspd VERSION (\S+)", read("CMakeLists.txt")).group(1)
+    assert re.search(r"^## \[(\d\S*)\] - \d{4}-\d\d-\d\d$", read("docs/CHANGELOG.md"), re.M).group(1) == version
+    assert read("conf/deb/changelog").startswith(f"fspd ({version})")
+
+
 @pytest.mark.parametrize("program", ["fspd", "fspctl"])
 def test_help_fits_a_screen(program):
     calls = [[]]
