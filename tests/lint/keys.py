@@ -17,6 +17,51 @@ def keys_of_table():
     return found
 
 
+def defaults_of_table():
+    """{(section, key): default} of the keys that have one, "" for an empty one."""
+    found = {}
+    for path in sorted((ROOT / "src" / "base").glob("config*.c")):
+        for row in re.split(r"^\s*(?=KEY(?:_AT)?\()", path.read_text(), flags=re.M)[1:]:
+            key, default = ROW.match(row), re.search(r'DEFAULT\("([^"]*)"\)', row)
+            if key and default:
+                found[key.groups()] = default.group(1)
+    return found
+
+
+def defaults_of_ini(path):
+    """{(section, key): value} of the lines that are not commented out."""
+    section, found = None, {}
+    for line in path.read_text().splitlines():
+        header, key = re.match(r"\[(\w+)\]\s*$", line), re.match(r"(\w+)\s*=\s*(.*?)\s*$", line)
+        if header:
+            section = header.group(1)
+        elif key:
+            found[(section, key.group(1))] = key.group(2)
+    return found
+
+
+def defaults_of_man(path):
+    """{(section, key): default} from ".It Cm KEY No = DEFAULT", "" from ".It Cm KEY Pq empty"."""
+    section, found = None, {}
+    for line in path.read_text().splitlines():
+        header = re.match(r"\.Ss Section (\w+)$", line)
+        section = header.group(1) if header else section
+        item = re.match(r"\.It Cm (\w+) No = (?:Li )?(\S+)", line) or re.match(r"\.It Cm (\w+) Pq (empty)", line)
+        if item and section:
+            found[(section, item.group(1))] = "" if item.group(2) == "empty" else item.group(2)
+    return found
+
+
+def compare_defaults():
+    table, faults = defaults_of_table(), []
+    for what, found in (("conf/fspd.ini", defaults_of_ini(ROOT / "conf" / "fspd.ini")),
+                        ("docs/man/fspd.ini.5", defaults_of_man(MAN / "fspd.ini.5"))):
+        for key in sorted(table.keys() | found.keys()):
+            if table.get(key) != found.get(key):
+                faults.append(f"{what}: the default of {'.'.join(key)} is {found.get(key)!r}, in the code {table.get(key)!r}")
+    return faults if len(table) > 30 else faults + [f"only {len(table)} defaults found in src/base/config*.c"]
+
+
 def keys_of_ini(path):
     """Keys as they stand, or commented out by one ; or # directly before the key."""
     section, found = None, []
@@ -120,8 +165,8 @@ def main():
     faults += [f"the key table has [{s}] {k} twice" for s, k in sorted({k for k in table if table.count(k) > 1})]
     faults += compare("conf/fspd.ini", table, keys_of_ini(ROOT / "conf" / "fspd.ini"))
     faults += compare("docs/man/fspd.ini.5", table, keys_of_man(MAN / "fspd.ini.5"))
-    faults += compare_words() + compare_states()
-    print("\n".join(faults) or f"{len(table)} keys, the commands, options and states: the same everywhere")
+    faults += compare_defaults() + compare_words() + compare_states()
+    print("\n".join(faults) or f"{len(table)} keys, their defaults, the commands, options and states: the same everywhere")
     return 1 if faults else 0
 
 
