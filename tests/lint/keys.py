@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""One list each: the configuration keys, the commands and options, and the states of clients stand in the code,
-in the file that is shipped and in the manual pages, the same ones everywhere."""
+"""One list each: the configuration keys, the commands and options, the states of clients and the
+messages of programs stand in the code, in the file that is shipped and in the manual pages, the same everywhere."""
 import re
 import sys
 from pathlib import Path
@@ -152,6 +152,21 @@ def compare_states():
     return []
 
 
+def compare_diagnostics():
+    """Each message under DIAGNOSTICS is one that some program writes."""
+    code = "".join(path.read_text() for path in sorted((ROOT / "src").rglob("*.c")))
+    code = re.sub(r'%"\s*PRI\w+\s*"', "%d", code)
+    code = re.sub(r'"\s*\n\s*"', "", code)
+    code = re.sub(r"%[lz]*[ud]", "%d", code)
+    faults, found = [], 0
+    for page in sorted(MAN.iterdir()):
+        for text in re.findall(r'^\.It "(.*%.*)"$', page.read_text(), re.M):
+            found += 1
+            if re.sub(r"^(ERROR|WARNING|fspctl): ", "", text) not in code:
+                faults.append(f"{page.name}: nobody says: {text}")
+    return faults if found > 10 else faults + [f"only {found} messages found in the manual pages"]
+
+
 def compare(what, table, found):
     doubled = {k for k in found if list(found).count(k) > 1}
     return ([f"{what}: lacks [{s}] {k}" for s, k in table if (s, k) not in found]
@@ -165,8 +180,8 @@ def main():
     faults += [f"the key table has [{s}] {k} twice" for s, k in sorted({k for k in table if table.count(k) > 1})]
     faults += compare("conf/fspd.ini", table, keys_of_ini(ROOT / "conf" / "fspd.ini"))
     faults += compare("docs/man/fspd.ini.5", table, keys_of_man(MAN / "fspd.ini.5"))
-    faults += compare_defaults() + compare_words() + compare_states()
-    print("\n".join(faults) or f"{len(table)} keys, their defaults, the commands, options and states: the same everywhere")
+    faults += compare_defaults() + compare_words() + compare_states() + compare_diagnostics()
+    print("\n".join(faults) or f"{len(table)} keys, their defaults, the commands, options, states and messages: the same everywhere")
     return 1 if faults else 0
 
 
