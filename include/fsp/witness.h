@@ -3,13 +3,15 @@
  * A ledger that loses its last commits (a WAL that is cut or removed) forgets
  * that messages were copied, and would send them again.  So the number of a
  * batch and its names are written down after the commit of copied and before
- * the first rename, and stay until the next batch.  At the start, a ledger
- * whose own last number is lower has lost commits: a message that is received
- * and has no file, or is named here and not as far as copied, may have been
- * sent, and that is not guessed.  Before any earlier batch's staged files were
- * known to be gone for certain, its names stood here.
+ * the first rename.  When the batch is over and its staged files are removed,
+ * the number alone is kept.  At the start, a ledger whose own last number is
+ * lower has lost commits: a message that is received and has no file, or is
+ * named here and not as far as copied, may have been sent, and that is not
+ * guessed.
  *
- * Owns      the file staging/.renaming.
+ * Owns      the file staging/.renaming, there during a batch, and the attribute
+ *           user.fspd.batch of the staging folder; where the file system has no
+ *           attributes the file stays.
  * Threads   the forwarder's; at the start, the main thread.
  * Crash     what witness_write returned 0 for is on disk for certain; until
  *           then the one before is. */
@@ -28,6 +30,8 @@ struct witness {
 };
 
 int witness_write(int staging_fd, int64_t batch, const struct query_pending *rows, size_t count);
+/* The batch is over: no staged file of it is left. */
+void witness_settle(int staging_fd, int64_t batch);
 /* names is malloc'd.  No witness is no error: nothing was ever sent. */
 int witness_read(int staging_fd, struct witness *ret_witness);
 

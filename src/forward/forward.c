@@ -224,6 +224,8 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         if (marked < 0)
                 return marked;
         remove_staged(pass, batch->rows, published);
+        if (published == batch->ready)
+                witness_settle(pass->quarantine.staging_fd, shipment);
         pass->copied += published;
         return r < 0 ? r : 0;
 }

@@ -178,6 +178,16 @@ static int recover_batch(struct recovery *recovery, const struct query_pending *
         return r < 0 ? r : committed;
 }
 
+/* No row is copied any more. */
+static int settle_witness(struct pass *pass)
+{
+        int64_t shipment;
+        int r = query_last_shipment(pass->query, &shipment);
+        if (r == 0)
+                witness_settle(pass->quarantine.staging_fd, shipment);
+        return r;
+}
+
 int forward_recover(struct pass *pass)
 {
         AUTO_FREE struct recovery *recovery = calloc(1, sizeof(*recovery));
@@ -197,6 +207,8 @@ int forward_recover(struct pass *pass)
         } while (r == 0 && !*pass->stop);
         if (recovery->opened)
                 recovery->opened->kind->close(recovery->opened);
+        if (r == 0 && !recovery->waiting && !pass->stuck && !*pass->stop)
+                r = settle_witness(pass);
         if (recovery->waiting)
                 pass->stuck = -ESTALE;
         if (recovery->waiting)

@@ -87,6 +87,9 @@ int query_bind_text(sqlite3_stmt *statement, const char *name, const char *value
 
 int query_begin(struct query *query)
 {
+        /* The end of the last one may have found no memory. */
+        if (!sqlite3_get_autocommit(query->db))
+                query_end(query);
         return ledger_errno(sqlite3_exec(query->db, "BEGIN", NULL, NULL, NULL));
 }
 

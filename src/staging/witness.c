@@ -8,11 +8,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define FILE_NAME ".renaming"
 #define NEW_NAME ".renaming.tmp"
+#define ATTRIBUTE "user.fspd.batch"
 #define FIRST_LINE_SIZE 32
+#define NUMBER_SIZE 24
 
 int witness_write(int staging_fd, int64_t batch, const struct query_pending *rows, size_t count)
 {
@@ -36,6 +39,24 @@ int witness_write(int staging_fd, int64_t batch, const struct query_pending *row
         return r;
 }
 
+void witness_settle(int staging_fd, int64_t batch)
+{
+        char number[NUMBER_SIZE];
+        int length = snprintf(number, sizeof(number), "%" PRId64, batch);
+        /* Without the number the names must stay; and they may, in any case. */
+        if (fsetxattr(staging_fd, ATTRIBUTE, number, (size_t)length, 0) == 0)
+                (void)unlinkat(staging_fd, FILE_NAME, 0);
+}
+
+/* The number of the last batch that is over; 0: unknown. */
+static int64_t read_settled(int staging_fd)
+{
+        char number[NUMBER_SIZE] = "";
+        ssize_t length = fgetxattr(staging_fd, ATTRIBUTE, number, sizeof(number) - 1);
+        int64_t batch;
+        return length > 0 && sscanf(number, "%" SCNd64, &batch) == 1 ? batch : 0;
+}
+
 int witness_read(int staging_fd, struct witness *ret_witness)
 {
         AUTO_FREE unsigned char *text = NULL;
@@ -55,6 +76,9 @@ int witness_read(int staging_fd, struct witness *ret_witness)
                 if (name_parse(line, NULL, &witness.names[witness.count]) == 0)
                         witness.count++;
         }
+        int64_t settled = read_settled(staging_fd);
+        if (settled > witness.batch)
+                witness.batch = settled;
         *ret_witness = witness;
         return 0;
 }
