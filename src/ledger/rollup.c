@@ -13,7 +13,7 @@
 #define LAG_MESSAGES 1000
 #define BUSY_STEP_MESSAGES 100
 #define STEP_MESSAGES 200
-#define LONGEST_STEP_MESSAGES 3200
+#define LONGEST_STEP_MESSAGES 800
 
 #define TOLD                                                                                                 \
         "coalesce((SELECT max(coalesce(s.message_time_ms, m.received_ms)) FROM main.state s"                 \

@@ -30,7 +30,8 @@ struct stager {
         int folder_fd, corrupt_fd;
         struct quarantine quarantine;
         pthread_t thread;
-        int fault; /* the thread's: said once */
+        int fault;        /* the thread's: said once */
+        int64_t since_ms; /* the thread's: the first bell of this burst; monotonic */
         struct query_pending rows[BATCH];
         int64_t seqs[BATCH];
 
@@ -124,12 +125,11 @@ static bool wait_for_bell(struct stager *stager, int64_t ms)
         return stager->rung;
 }
 
-/* With the lock held, after the first bell: lets a burst pass. */
+/* With the lock held, after a bell: lets a burst pass. */
 static void give_way(struct stager *stager)
 {
-        int64_t since_ms = clock_monotonic_ms();
         while (stager->rung && !stager->stop && stager->finished == stager->wanted &&
-               clock_monotonic_ms() - since_ms < GIVE_WAY_MS &&
+               clock_monotonic_ms() - stager->since_ms < GIVE_WAY_MS &&
                ledger_totals(stager->ledger).received < GIVE_WAY_MESSAGES) {
                 stager->rung = false;
                 (void)wait_for_bell(stager, QUIET_MS); /* the loop looks for itself */
@@ -147,6 +147,7 @@ static bool wait_for_work(struct stager *stager, bool retry)
         } else {
                 while (!stager->stop && !stager->rung)
                         (void)pthread_cond_wait(&stager->wake, &stager->lock); /* cannot fail */
+                stager->since_ms = clock_monotonic_ms();
                 give_way(stager);
         }
         bool go_on = !stager->stop;
@@ -157,11 +158,15 @@ static bool wait_for_work(struct stager *stager, bool retry)
 /* A batch that was not full has staged all that was there when it began. */
 static void tell_progress(struct stager *stager, uint64_t wanted, int r)
 {
-        if (r < 0 || r == BATCH)
+        if (r < 0)
                 return;
         (void)pthread_mutex_lock(&stager->lock); /* as above */
-        stager->finished = wanted;
-        (void)pthread_cond_broadcast(&stager->caught_up); /* cannot fail */
+        if (r == BATCH) {
+                give_way(stager); /* the burst had only paused */
+        } else {
+                stager->finished = wanted;
+                (void)pthread_cond_broadcast(&stager->caught_up); /* cannot fail */
+        }
         (void)pthread_mutex_unlock(&stager->lock);
 }
 
