@@ -59,12 +59,12 @@ static int add_source(struct query_index *index, size_t most, struct query_sourc
         return 0;
 }
 
-/* The names between low and high, without case, are those that begin like the glob. */
+/* The names from low on, without case, that begin like the glob: before a byte that no text has. */
 static int add_clients(struct query_index *index, sqlite3 *db, const char *glob, size_t most)
 {
         static const char sql[] =
                 "SELECT c.last_seq FROM main.name_seen n CROSS JOIN main.client c ON c.number = n.client"
-                " WHERE n.name >= :low AND n.name < :low || x'f48fbfbf' AND matches_glob(:client, n.name)";
+                " WHERE n.name >= :low AND n.name < :low || x'ff' AND matches_glob(:client, n.name)";
         size_t length = strcspn(glob, "*");
         sqlite3_stmt *statement = NULL;
         int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);

@@ -101,7 +101,7 @@ struct condition {
 enum way { WAY_NEWEST_FIRST, WAY_OLDEST_FIRST, WAY_ONE_MESSAGE };
 static const char *const ways[] = {
         [WAY_NEWEST_FIRST] =
-                "m.seq <= :from AND m.seq >= :oldest AND (m.seq < :from OR (s.id & 1023) > :after)",
+                "m.seq <= :from AND m.seq >= :oldest AND (m.seq < :from OR IFNULL(s.id & 1023, 0) > :after)",
         [WAY_OLDEST_FIRST] = "m.seq >= :from AND (m.seq > :from OR (s.id & 1023) > :after)",
         [WAY_ONE_MESSAGE] = "m.seq = :from AND IFNULL(s.id & 1023, 0) > :after",
 };

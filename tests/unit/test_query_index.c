@@ -243,6 +243,33 @@ static void a_ledger_of_version_1_is_brought_up(void **state)
         query_close(query);
 }
 
+/* Such as are taken up from a file that cannot be read; one is the newest that is folded. */
+static void messages_without_a_state_are_found(void **state)
+{
+        (void)state;
+        struct query_filter filter = everything();
+        struct report report = { .states = NULL };
+        char text[24];
+        store_open();
+        for (unsigned i = 0; i < MESSAGES; i++) {
+                (void)snprintf(text, sizeof(text), "message %u", i);
+                report.netbios_name = i == 0 ? "Odd\xF4\x8F\xBF\xBF!" : "PC";
+                report.bytes = (const unsigned char *)text;
+                report.size = strlen(text);
+                assert_int_equal(store_receive_report(&report, NULL), VERDICT_ACCEPTED);
+        }
+        wait_for_cursor(MESSAGES - 1000);
+        struct query *query = open_query();
+        some.count = 0;
+        assert_int_equal(query_messages(query, &filter, note, &some), 0);
+        assert_int_equal(some.count, MESSAGES);
+        some.count = 0;
+        filter.client = "odd*"; /* and then the last of all characters */
+        assert_int_equal(query_messages(query, &filter, note, &some), 0);
+        assert_int_equal(some.count, 1);
+        query_close(query);
+}
+
 struct plans {
         sqlite3 *db;
         char *texts[400];
@@ -444,8 +471,11 @@ static void a_hurried_reader_leaves_out_the_newest(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                TEST(what_is_found_is_what_is_there),         TEST(a_ledger_of_version_1_is_brought_up),
-                TEST(no_question_looks_at_every_message),     TEST(a_question_ends_in_time),
+                TEST(messages_without_a_state_are_found),
+                TEST(what_is_found_is_what_is_there),
+                TEST(a_ledger_of_version_1_is_brought_up),
+                TEST(no_question_looks_at_every_message),
+                TEST(a_question_ends_in_time),
                 TEST(a_hurried_reader_leaves_out_the_newest),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
