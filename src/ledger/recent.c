@@ -219,6 +219,13 @@ static int read_progress(struct ledger *ledger)
         return ledger_errno(result);
 }
 
+/* Nothing before that row is to be told any more, so no start needs to look at it again. */
+static int begin_at(struct ledger *ledger, int64_t seq)
+{
+        ledger->recent->moving_seq = ledger->recent->filled_seq = seq - 1;
+        return write_progress(ledger);
+}
+
 static int read_rows(struct ledger *ledger)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_SEEN_ROWS);
@@ -227,15 +234,21 @@ static int read_rows(struct ledger *ledger)
         (void)sqlite3_bind_int64(statement, 1, ledger->recent->moving_seq); /* as above */
         (void)sqlite3_bind_int64(statement, 2, clock_wall_ms() - ledger->batch_config->policy.deduplicate_ms);
         int r = 0, result = SQLITE_DONE;
+        bool any = false;
         while (r == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+                int64_t seq = sqlite3_column_int64(statement, 0);
                 if (sqlite3_column_bytes(statement, 1) != LEDGER_DIGEST_SIZE)
                         r = -EUCLEAN;
-                else
-                        r = recent_add(ledger, sqlite3_column_blob(statement, 1),
-                                       sqlite3_column_int64(statement, 0));
+                else if (!any)
+                        r = begin_at(ledger, seq);
+                if (r == 0)
+                        r = recent_add(ledger, sqlite3_column_blob(statement, 1), seq);
+                any = true;
         }
         (void)sqlite3_reset(statement); /* as above */
-        return r < 0 ? r : ledger_errno(result);
+        if (r == 0)
+                r = ledger_errno(result);
+        return r == 0 && !any ? begin_at(ledger, ledger->last_seq + 1) : r;
 }
 
 int recent_load(struct ledger *ledger)

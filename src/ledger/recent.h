@@ -21,7 +21,8 @@
 struct ledger;
 struct recent;
 
-/* Reads the rows that are not in `seen`: at the open, and after each rollback. */
+/* Reads the rows that are not in `seen`, young enough to be told: at the open,
+ * when last_seq is known, and after each rollback. */
 int recent_load(struct ledger *ledger);
 void recent_free(struct recent *recent); /* NULL is allowed */
 

@@ -252,9 +252,9 @@ int ledger_load(struct ledger *ledger)
         if (r == 0)
                 r = mark_running(ledger);
         if (r == 0)
-                r = recent_load(ledger);
-        if (r == 0)
                 r = read_number(ledger->db, "SELECT coalesce(max(seq), 0) FROM message", &ledger->last_seq);
+        if (r == 0)
+                r = recent_load(ledger);
         if (r == 0)
                 r = read_number(ledger->db,
                                 "SELECT coalesce(max(name_ms), 0) FROM (SELECT name_ms FROM message"

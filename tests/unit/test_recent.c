@@ -70,6 +70,31 @@ static void a_digest_alone_makes_no_duplicate(void **state)
         }
 }
 
+/* Or each start would look at all that came since the tables were last full. */
+static void a_start_goes_on_from_what_is_young(void **state)
+{
+        (void)state;
+        char text[16];
+        store_open();
+        for (int i = 1; i <= 5; i++) {
+                (void)snprintf(text, sizeof(text), "message %d", i);
+                assert_int_equal(store_receive(text, NULL), VERDICT_ACCEPTED);
+        }
+        store_close();
+        assert_int_equal(ask("UPDATE message SET received_ms = 1 WHERE seq <= 3"), -1);
+        store_open();
+        assert_int_equal(ask("SELECT value FROM meta WHERE key = 'seen_seq'"), 3);
+        assert_int_equal(store_receive("message 4", NULL), VERDICT_DUPLICATE);
+        assert_int_equal(store_receive("message 5", NULL), VERDICT_DUPLICATE);
+        store_close();
+        assert_int_equal(ask("UPDATE message SET received_ms = 1"), -1);
+        store_open();
+        assert_int_equal(ask("SELECT value FROM meta WHERE key = 'seen_seq'"), 5);
+        assert_int_equal(store_receive("message 5", NULL), VERDICT_ACCEPTED);
+        store_reopen();
+        assert_int_equal(store_receive("message 5", NULL), VERDICT_DUPLICATE);
+}
+
 static void make_old(void)
 {
         store_close();
@@ -103,6 +128,7 @@ int main(void)
                 TEST(duplicates_are_told_wherever_they_stand),
                 TEST(a_ledger_without_the_index_gets_it_at_the_open),
                 TEST(a_digest_alone_makes_no_duplicate),
+                TEST(a_start_goes_on_from_what_is_young),
                 TEST(a_generation_is_followed_by_the_next_and_removed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
