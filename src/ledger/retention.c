@@ -139,7 +139,10 @@ int ledger_tidy(struct ledger *ledger)
         int64_t keep_ms = ledger->batch_config->ledger.retention_ms;
         if (keep_ms < ledger->batch_config->policy.deduplicate_ms)
                 keep_ms = ledger->batch_config->policy.deduplicate_ms;
-        int r = find_expired(ledger, now_ms - keep_ms, &expired);
+        /* What a message told is known before it goes, and who goes with his last one has no newer one. */
+        int r = rollup_is_behind(ledger) ? 0 : find_expired(ledger, now_ms - keep_ms, &expired);
+        if (r == 0 && expired.count > 0)
+                r = rollup_finish(ledger);
         if (r == 0)
                 r = find_archived(ledger, &archived);
         if (r == 0 && expired.count + archived.count > 0)

@@ -210,6 +210,14 @@ int rollup_step(struct ledger *ledger, bool busy)
         return fold_step(ledger, ledger->roll_messages);
 }
 
+int rollup_finish(struct ledger *ledger)
+{
+        if (ledger->rolled_seq == ledger->last_seq)
+                return 0;
+        int r = fold_step(ledger, LAG_MESSAGES);
+        return r < 0 ? r : 0;
+}
+
 int rollup_reset(struct ledger *ledger)
 {
         sqlite3_stmt *cursor = ledger_statement(ledger, STATEMENT_ROLLED);
@@ -237,16 +245,69 @@ static int forget_by(struct ledger *ledger, enum statement which, int64_t number
         return ledger_run(ledger, statement);
 }
 
-int rollup_forget(struct ledger *ledger, int64_t seq)
+static int look_link(struct ledger *ledger, int64_t seq, int64_t *ret_previous, bool *ret_there)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_LOOK_LINK);
+
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, seq); /* as above */
+        int result = sqlite3_step(statement);
+        bool found = result == SQLITE_ROW;
+        *ret_previous = found ? sqlite3_column_int64(statement, 0) : 0; /* 0 for null */
+        *ret_there = found && sqlite3_column_int(statement, 1);
+        (void)sqlite3_reset(statement); /* repeats the result of step */
+        return ledger_errno(result);
+}
+
+/* The client's message before this one, 0: none.  The links of those that went
+ * from between the two go now. */
+static int find_older(struct ledger *ledger, int64_t seq, int64_t *ret_older)
+{
+        int64_t older = 0;
+        bool there = false;
+        int r = look_link(ledger, seq, &older, &there);
+
+        while (r == 0 && older != 0 && !there) {
+                int64_t gone = older;
+
+                r = look_link(ledger, gone, &older, &there);
+                if (r == 0)
+                        r = forget_by(ledger, STATEMENT_FORGET_LINK, gone);
+        }
+        if (r == 0)
+                *ret_older = older;
+        return r;
+}
+
+static int bind_older(struct ledger *ledger, enum statement which, int64_t seq, int64_t older)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, which);
+
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, seq); /* as above */
+        (void)sqlite3_bind_int64(statement, 2, older);
+        return ledger_run(ledger, statement);
+}
+
+/* An older message of the client stays, still on its way or quarantined: what
+ * comes after this one must lead to it. */
+static int forget_between(struct ledger *ledger, int64_t seq, int64_t older)
+{
+        int r = bind_older(ledger, STATEMENT_STEP_BACK, seq, older);
+
+        if (r < 0)
+                return r;
+        return sqlite3_changes(ledger->db) > 0 ? forget_by(ledger, STATEMENT_FORGET_LINK, seq)
+                                               : bind_older(ledger, STATEMENT_KEEP_LINK, seq, older);
+}
+
+static int forget_oldest(struct ledger *ledger, int64_t seq)
 {
         sqlite3_stmt *client = ledger_statement(ledger, STATEMENT_FORGET_CLIENT);
         int r = client ? forget_by(ledger, STATEMENT_FORGET_LINK, seq) : -ENOMEM;
 
-        if (r == 0)
-                r = forget_by(ledger, STATEMENT_FORGET_KINDS, seq);
-        /* The blocks before this one: the oldest rows go first. */
-        if (r == 0)
-                r = forget_by(ledger, STATEMENT_FORGET_SPANS, seq / ROLLUP_SPAN);
         if (r < 0)
                 return r;
         (void)sqlite3_bind_int64(client, 1, seq); /* as above */
@@ -261,4 +322,19 @@ int rollup_forget(struct ledger *ledger, int64_t seq)
         }
         (void)sqlite3_reset(client); /* repeats the result of step */
         return r < 0 ? r : ledger_errno(result);
+}
+
+int rollup_forget(struct ledger *ledger, int64_t seq)
+{
+        int64_t older = 0;
+        int r = forget_by(ledger, STATEMENT_FORGET_KINDS, seq);
+
+        /* The blocks before this one: the oldest rows go first. */
+        if (r == 0)
+                r = forget_by(ledger, STATEMENT_FORGET_SPANS, seq / ROLLUP_SPAN);
+        if (r == 0)
+                r = find_older(ledger, seq, &older);
+        if (r < 0)
+                return r;
+        return older != 0 ? forget_between(ledger, seq, older) : forget_oldest(ledger, seq);
 }

@@ -35,7 +35,8 @@ enum rollup_slot {
 
 /* number is the seq of a message of that client; key tells both kinds of
  * client apart.  told_ms: of the message that named it last.  previous links
- * the messages of one client, from client.last_seq back.
+ * the messages of one client, from client.last_seq back; one that is gone keeps
+ * its link while an older one of its client stays.
  * No secondary indexes of all rows: each would double what a step writes. */
 #define ROLLUP_TABLES(schema)                                                                                \
         "CREATE TABLE " schema "client("                                                                     \
@@ -79,6 +80,8 @@ bool rollup_is_behind(const struct ledger *ledger);
 /* One step in a transaction of its own, a small one while others are waiting:
  * 1, 0 when it is not behind, -errno. */
 int rollup_step(struct ledger *ledger, bool busy);
+/* When it is not behind: all the rest, in a transaction of its own, before messages go. */
+int rollup_finish(struct ledger *ledger);
 /* In the open transaction: begin anew, a message has come in behind the cursor. */
 int rollup_reset(struct ledger *ledger);
 /* In the open transaction, before that message goes: a client goes with the

@@ -89,6 +89,11 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
         [STATEMENT_ROLLED] = "INSERT INTO meta(key, value) VALUES('rolled_seq', ?1)"
                              " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+        [STATEMENT_LOOK_LINK] = "SELECT l.previous, EXISTS(SELECT 1 FROM message m WHERE m.seq = l.previous)"
+                                " FROM client_message l WHERE l.seq = ?1",
+        [STATEMENT_KEEP_LINK] = "UPDATE client_message SET previous = ?2 WHERE seq = ?1",
+        [STATEMENT_STEP_BACK] = "UPDATE client SET last_seq = ?2 WHERE last_seq = ?1 AND key ="
+                                " (SELECT " ROLLUP_KEY " FROM message m WHERE m.seq = ?1)",
         [STATEMENT_FORGET_LINK] = "DELETE FROM client_message WHERE seq = ?1",
         [STATEMENT_FORGET_CLIENT] = "DELETE FROM client WHERE last_seq = ?1 AND key ="
                                     " (SELECT " ROLLUP_KEY " FROM message m WHERE m.seq = ?1)"

@@ -37,7 +37,8 @@ static bool is_stale(const struct query_clients *clients, int64_t cursor)
 {
         int64_t spare = cursor - clients->from;
 
-        return spare < 0 || cursor > clients->to || (spare > SPARE_MESSAGES && spare > clients->to - cursor);
+        /* At to: clients may have gone since, all of whose messages were folded before. */
+        return spare < 0 || cursor >= clients->to || (spare > SPARE_MESSAGES && spare > clients->to - cursor);
 }
 
 static int catch_up(sqlite3 *db, struct query_clients *clients)

@@ -255,6 +255,120 @@ static void a_client_goes_with_its_last_message(void **state)
         query_close(query);
 }
 
+static void open_forgetful(void)
+{
+        config_unref(store.config);
+        store.config =
+                store_config("[ledger]\nretention=1s\n[policy]\ndeduplicate=0\n[staging]\nmin_free=0%\n");
+        store_open();
+}
+
+static void forward_one(const struct message_name *name)
+{
+        int64_t shipment;
+        assert_int_equal(delivery_mark_staged(store.ledger, &name->seq, 1), 0);
+        assert_int_equal(delivery_mark_copied(store.ledger, &name->seq, 1, 1, &shipment), 0);
+        assert_int_equal(delivery_mark_forwarded(store.ledger, &name->seq, 1, shipment), 0);
+}
+
+static void wait_until_gone(const struct message_name *name)
+{
+        struct query *query = open_query();
+        int64_t seq, until_ms = clock_monotonic_ms() + 15000;
+        enum delivery delivery;
+        while (query_find(query, name, &seq, &delivery) == 0) {
+                assert_true(clock_monotonic_ms() < until_ms);
+                (void)usleep(10000);
+        }
+        query_close(query);
+}
+
+/* However few messages come, so that nothing was folded but for its end. */
+static void a_rare_client_is_known_until_its_last_message_goes(void **state)
+{
+        (void)state;
+        struct viewer_filter all = VIEWER_ALL;
+        open_forgetful();
+        struct query *query = open_query();
+        struct message_name first = tell("GUID:1", "PC1", 800, 100, 1000, NULL);
+        struct message_name only = tell("GUID:2", "PC2", 800, 100, 1000, NULL);
+        (void)tell("GUID:1", "PC1", 1000, 2, 2000, NULL); /* stays, since it is not forwarded */
+        assert_int_equal(look(query, &all).count, 2);
+        forward_one(&first);
+        forward_one(&only);
+        wait_until_gone(&first);
+        wait_until_gone(&only);
+        struct seen seen = look(query, &all);
+        assert_int_equal(seen.count, 1);
+        assert_string_equal(seen.names[0], "PC1");
+        assert_int_equal(seen.clients[0].state.state_id, 100);
+        assert_int_equal(seen.clients[0].deployment_begin_ms, 1000);
+        query_close(query);
+}
+
+struct seqs {
+        unsigned count;
+        int64_t seqs[8];
+};
+
+static int note_seq(void *arg, const struct query_message *message)
+{
+        struct seqs *seqs = arg;
+        assert_true(seqs->count < 8);
+        seqs->seqs[seqs->count++] = message->name.seq;
+        return 0;
+}
+
+static void assert_found(int64_t newer, int64_t older)
+{
+        struct viewer_filter all = VIEWER_ALL;
+        struct query_filter filter = { .since_ms = CLOCK_UNKNOWN,
+                                       .until_ms = CLOCK_UNKNOWN,
+                                       .topic_type = -1,
+                                       .state_id = -1,
+                                       .delivery = -1,
+                                       .client = "GUID:1" };
+        struct query *query = open_query();
+        struct seqs found = { .count = 0 };
+        unsigned expected = newer ? 2 : 1;
+        assert_int_equal(query_messages(query, &filter, note_seq, &found), 0);
+        assert_int_equal(found.count, expected);
+        assert_int_equal(found.seqs[expected - 1], older);
+        if (newer)
+                assert_int_equal(found.seqs[0], newer);
+        all.client = "GUID:1";
+        assert_int_equal(look(query, &all).count, 1);
+        query_close(query);
+}
+
+static void a_message_that_stays_is_found_behind_those_that_went(void **state)
+{
+        (void)state;
+        struct message_name name[6];
+        open_forgetful();
+        for (unsigned i = 0; i < 6; i++)
+                name[i] = tell(i < 5 ? "GUID:1" : "GUID:2", NULL, 800, 400, (int64_t)i, NULL);
+        assert_int_equal(delivery_mark_quarantined(store.ledger, name[0].seq, "a test"), 0);
+        forward_one(&name[1]);
+        forward_one(&name[2]);
+        forward_one(&name[4]);
+        wait_until_gone(&name[1]);
+        wait_until_gone(&name[2]);
+        wait_until_gone(&name[4]);
+        assert_found(name[3].seq, name[0].seq);
+        forward_one(&name[3]);
+        wait_until_gone(&name[3]);
+        assert_found(0, name[0].seq);
+        assert_int_equal(delivery_requeue(store.ledger, name[0].seq), 0);
+        forward_one(&name[0]);
+        wait_until_gone(&name[0]);
+        struct query *query = open_query();
+        struct viewer_filter all = VIEWER_ALL;
+        all.client = "GUID:1";
+        assert_int_equal(look(query, &all).count, 0);
+        query_close(query);
+}
+
 static void reports_have_names(void **state)
 {
         (void)state;
@@ -297,6 +411,8 @@ int main(void)
                 TEST(a_client_with_two_problems_is_listed_for_each_across_pages),
                 TEST(a_history_goes_back_message_by_message),
                 TEST(a_client_goes_with_its_last_message),
+                TEST(a_rare_client_is_known_until_its_last_message_goes),
+                TEST(a_message_that_stays_is_found_behind_those_that_went),
                 TEST(reports_have_names),
                 TEST(classes_go_by_hundreds),
         };
