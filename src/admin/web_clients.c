@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define HISTORY 200
+/* Clients that a key may fit, as a glob or as a name of many, among which its own is looked for. */
+#define NAMESAKES 10000
 
 struct clients {
         FILE *out;
@@ -264,6 +266,7 @@ static int find_client(struct site *site, const struct web_request *request, int
         if (request->item || !search.key)
                 return -ENOENT;
         filter.client = search.key;
+        filter.limit = NAMESAKES;
         int r = viewer_clients(site->query, &filter, match_key, &search);
         if (r < 0)
                 return r;
