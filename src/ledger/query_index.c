@@ -21,7 +21,9 @@
 /* So few on their way are looked at one by one. */
 #define FEW_ON_THEIR_WAY 10000
 
-static const char next_of_client[] = "SELECT previous FROM main.client_message WHERE seq = ?1";
+/* Ever downwards: no seal guards a link, and one that is damaged must not lead round and round. */
+static const char next_of_client[] =
+        "SELECT previous FROM main.client_message WHERE seq = ?1 AND previous < ?1";
 static const char next_of_kind[] =
         "SELECT id / 1024 FROM main.state_kind WHERE topic_type = ?2 AND state_id = ?3 AND id < ?1 * 1024"
         " ORDER BY id DESC LIMIT 1";

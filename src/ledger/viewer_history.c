@@ -80,8 +80,11 @@ static int follow(sqlite3 *db, int64_t number, int64_t before_seq, uint64_t limi
         while (r == 0 && seq > 0 && (limit == 0 || seqs->count < limit)) {
                 if (before_seq == 0 || seq < before_seq)
                         r = add_seq(seqs, seq);
+                int64_t newer = seq;
                 if (r == 0)
-                        r = look_up(previous, seq, &seq);
+                        r = look_up(previous, newer, &seq);
+                if (seq >= newer) /* damaged: it must not lead round and round */
+                        seq = 0;
         }
         (void)sqlite3_finalize(last); /* each repeats its last result */
         (void)sqlite3_finalize(previous);

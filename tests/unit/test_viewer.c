@@ -6,6 +6,7 @@
 #include "fsp/delivery.h"
 #include "fsp/errors.h"
 #include "fsp/viewer.h"
+#include <sqlite3.h>
 
 static unsigned next_text;
 
@@ -306,19 +307,6 @@ static void a_rare_client_is_known_until_its_last_message_goes(void **state)
         query_close(query);
 }
 
-struct seqs {
-        unsigned count;
-        int64_t seqs[8];
-};
-
-static int note_seq(void *arg, const struct query_message *message)
-{
-        struct seqs *seqs = arg;
-        assert_true(seqs->count < 8);
-        seqs->seqs[seqs->count++] = message->name.seq;
-        return 0;
-}
-
 static void assert_found(int64_t newer, int64_t older)
 {
         struct viewer_filter all = VIEWER_ALL;
@@ -329,9 +317,9 @@ static void assert_found(int64_t newer, int64_t older)
                                        .delivery = -1,
                                        .client = "GUID:1" };
         struct query *query = open_query();
-        struct seqs found = { .count = 0 };
+        struct passed found = { .count = 0 };
         unsigned expected = newer ? 2 : 1;
-        assert_int_equal(query_messages(query, &filter, note_seq, &found), 0);
+        assert_int_equal(query_messages(query, &filter, note_message, &found), 0);
         assert_int_equal(found.count, expected);
         assert_int_equal(found.seqs[expected - 1], older);
         if (newer)
@@ -366,6 +354,43 @@ static void a_message_that_stays_is_found_behind_those_that_went(void **state)
         struct viewer_filter all = VIEWER_ALL;
         all.client = "GUID:1";
         assert_int_equal(look(query, &all).count, 0);
+        query_close(query);
+}
+
+static void a_damaged_link_leads_nowhere(void **state)
+{
+        (void)state;
+        sqlite3 *db = NULL;
+        struct passed passed = { .count = 0 };
+        struct query_filter filter = { .since_ms = CLOCK_UNKNOWN,
+                                       .until_ms = CLOCK_UNKNOWN,
+                                       .topic_type = -1,
+                                       .state_id = -1,
+                                       .delivery = -1,
+                                       .client = "GUID:1",
+                                       .limit = 4 };
+        open_forgetful();
+        struct message_name first = tell("GUID:1", "PC1", 800, 100, 1000, NULL);
+        struct message_name second = tell("GUID:1", "PC1", 800, 400, 1000, NULL);
+        struct message_name gone = tell("GUID:2", "PC2", 800, 100, 1000, NULL);
+        (void)tell("GUID:2", "PC2", 800, 400, 1000, NULL);
+        forward_one(&gone);
+        wait_until_gone(&gone); /* what goes has been folded, and all before it */
+        store_close();
+        assert_int_equal(sqlite3_open(store.config->ledger.file, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "UPDATE client_message SET previous = seq WHERE previous = 1", NULL,
+                                      NULL, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_changes(db), 1);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        store_open();
+        struct query *query = open_query();
+        assert_int_equal(viewer_history(query, first.seq, 0, 4, note_message, &passed), 0);
+        assert_int_equal(passed.count, 1);
+        assert_int_equal(query_messages(query, &filter, note_message, &passed), 0);
+        assert_int_equal(passed.count, 2);
+        assert_int_equal(passed.seqs[0], second.seq);
+        assert_int_equal(passed.seqs[1], second.seq);
         query_close(query);
 }
 
@@ -413,6 +438,7 @@ int main(void)
                 TEST(a_client_goes_with_its_last_message),
                 TEST(a_rare_client_is_known_until_its_last_message_goes),
                 TEST(a_message_that_stays_is_found_behind_those_that_went),
+                TEST(a_damaged_link_leads_nowhere),
                 TEST(reports_have_names),
                 TEST(classes_go_by_hundreds),
         };
