@@ -7,6 +7,9 @@
 /* Each change of state is sealed anew. */
 #define SEAL(delivery, inbox) "seal = seal(seq, name_ms, node, " delivery ", size, " inbox ", digest)"
 
+/* Of the client whose newest message ?1 is. */
+#define IS_LAST_OF_CLIENT " last_seq = ?1 AND key = (SELECT " ROLLUP_KEY " FROM message m WHERE m.seq = ?1)"
+
 static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
         [STATEMENT_COMMIT] = "COMMIT",
@@ -92,12 +95,9 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_LOOK_LINK] = "SELECT l.previous, EXISTS(SELECT 1 FROM message m WHERE m.seq = l.previous)"
                                 " FROM client_message l WHERE l.seq = ?1",
         [STATEMENT_KEEP_LINK] = "UPDATE client_message SET previous = ?2 WHERE seq = ?1",
-        [STATEMENT_STEP_BACK] = "UPDATE client SET last_seq = ?2 WHERE last_seq = ?1 AND key ="
-                                " (SELECT " ROLLUP_KEY " FROM message m WHERE m.seq = ?1)",
+        [STATEMENT_STEP_BACK] = "UPDATE client SET last_seq = ?2 WHERE" IS_LAST_OF_CLIENT,
         [STATEMENT_FORGET_LINK] = "DELETE FROM client_message WHERE seq = ?1",
-        [STATEMENT_FORGET_CLIENT] = "DELETE FROM client WHERE last_seq = ?1 AND key ="
-                                    " (SELECT " ROLLUP_KEY " FROM message m WHERE m.seq = ?1)"
-                                    " RETURNING number",
+        [STATEMENT_FORGET_CLIENT] = "DELETE FROM client WHERE" IS_LAST_OF_CLIENT " RETURNING number",
         [STATEMENT_FORGET_STATES] =
                 "DELETE FROM client_state WHERE slot IN (" ROLLUP_SLOTS ") AND client = ?1",
         [STATEMENT_FORGET_NAMES] = "DELETE FROM name_seen WHERE client = ?1",
