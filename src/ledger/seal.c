@@ -67,10 +67,10 @@ int ledger_add_seal(sqlite3 *db)
 
 static int seal_of_schema(sqlite3 *db, int64_t *ret_seal)
 {
-        /* "broken" comes and goes, see salvage.c. */
+        /* "broken" comes and goes, see salvage.c; so does what ANALYZE leaves. */
         static const char texts[] =
                 "SELECT group_concat(name || coalesce(sql, '')) FROM (SELECT name, sql FROM sqlite_schema"
-                " WHERE tbl_name <> 'broken' ORDER BY name)";
+                " WHERE tbl_name <> 'broken' AND name NOT GLOB 'sqlite_stat*' ORDER BY name)";
         sqlite3_stmt *statement = NULL;
         int result = sqlite3_prepare_v2(db, texts, -1, &statement, NULL);
         if (result == SQLITE_OK)

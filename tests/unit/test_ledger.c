@@ -1,6 +1,8 @@
 /* include/fsp/ledger.h: rows, states, names, faults. */
 #include "store_fixture.h"
 
+#include <sqlite3.h>
+
 static struct ledger_totals totals(void)
 {
         return ledger_totals(store.ledger);
@@ -214,6 +216,21 @@ static void what_is_forwarded_and_old_is_removed_but_never_the_newest(void **sta
         query_close(query);
 }
 
+/* Such as an administrator's, or that of a tool which looks at the ledger. */
+static void statistics_are_no_damage(void **state)
+{
+        (void)state;
+        sqlite3 *db = NULL;
+        store_open();
+        assert_int_equal(store_receive("a", NULL), VERDICT_ACCEPTED);
+        store_close();
+        assert_int_equal(sqlite3_open(store.config->ledger.file, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, "ANALYZE", NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        store_open();
+        assert_int_equal(store_receive("a", NULL), VERDICT_DUPLICATE);
+}
+
 #define OLD_ROWS 1500
 #define STEP_ROWS 200 /* of retention.c, one each STEP_MS at most */
 #define STEP_MS 50
@@ -334,6 +351,7 @@ int main(void)
                 TEST(a_second_fspd_on_the_same_ledger_is_refused),
                 TEST(what_is_no_ledger_is_not_touched),
                 TEST(what_is_forwarded_and_old_is_removed_but_never_the_newest),
+                TEST(statistics_are_no_damage),
                 TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
                 TEST(after_a_fault_everything_is_refused_until_the_ledger_is_reopened),
         };
