@@ -133,14 +133,15 @@ static int forget_shipments(struct ledger *ledger, int64_t now_ms)
 
 int ledger_tidy(struct ledger *ledger)
 {
-        struct step expired = { .more = false }, archived = { .more = false };
+        /* What a message told is known before it goes, and who goes with his last one has no newer one. */
+        bool behind = rollup_is_behind(ledger);
+        struct step expired = { .more = behind }, archived = { .more = false };
         int64_t now_ms = clock_wall_ms();
         /* What tells duplicates is kept as long as they are to be told. */
         int64_t keep_ms = ledger->batch_config->ledger.retention_ms;
         if (keep_ms < ledger->batch_config->policy.deduplicate_ms)
                 keep_ms = ledger->batch_config->policy.deduplicate_ms;
-        /* What a message told is known before it goes, and who goes with his last one has no newer one. */
-        int r = rollup_is_behind(ledger) ? 0 : find_expired(ledger, now_ms - keep_ms, &expired);
+        int r = behind ? 0 : find_expired(ledger, now_ms - keep_ms, &expired);
         if (r == 0 && expired.count > 0)
                 r = rollup_finish(ledger);
         if (r == 0)
