@@ -18,16 +18,33 @@ static bool is_coming_in(const struct connection *connection)
         return connection->request && connection->request->phase <= PHASE_BODY;
 }
 
+static bool can_give_way(const struct connection *connection, const struct request *but)
+{
+        return !connection->evicted &&
+               (is_kept_only(connection) || (is_coming_in(connection) && connection->request != but));
+}
+
+/* Nobody gives way in vain: what waits for the writer cannot, and may hold it all. */
+static bool would_do(const struct listener *listener, size_t excess, const struct request *but)
+{
+        size_t held = 0;
+        for (const struct connection *c = listener->connections; c && held < excess; c = c->next) {
+                if (can_give_way(c, but))
+                        held += c->charge + (c->request ? c->request->room : 0);
+        }
+        return held >= excess;
+}
+
 /* The list begins with the newest connection. */
 static struct connection *find_victim(const struct listener *listener, const struct request *but)
 {
         struct connection *kept = NULL, *slow = NULL;
         for (struct connection *c = listener->connections; c; c = c->next) {
-                if (c->evicted)
+                if (!can_give_way(c, but))
                         continue;
-                if (is_kept_only(c))
+                if (!c->request)
                         kept = c;
-                else if (is_coming_in(c) && c->request != but && (!slow || c->started_ms <= slow->started_ms))
+                else if (!slow || c->started_ms <= slow->started_ms)
                         slow = c;
         }
         return kept ? kept : slow;
@@ -51,6 +68,8 @@ static bool evict(struct listener *listener, const struct request *but)
 bool memory_take(struct listener *listener, size_t size, const struct request *but)
 {
         size_t limit = capture_leaves(listener->config->listener.memory, listener->capture);
+        if (listener->memory + size > limit && !would_do(listener, listener->memory + size - limit, but))
+                return false;
         while (listener->memory + size > limit) {
                 if (!evict(listener, but))
                         return false;
