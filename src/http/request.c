@@ -73,6 +73,26 @@ void request_free_spare(struct listener *listener)
         listener->spare_count = 0;
 }
 
+/* Who sent it: the peer, until the head has come. */
+static void note_peer(struct request *request)
+{
+        request->client = request->connection->peer;
+        (void)limits_format(&request->client, request->intake.client_address);
+}
+
+/* Whom a trusted proxy names, one hop back. */
+static void find_client(struct request *request, const struct gate_head *head)
+{
+        if (!request->connection->trusted || !head->forwarded_for)
+                return;
+        const char *last = strrchr(head->forwarded_for, ',');
+        last = last ? last + 1 : head->forwarded_for;
+        while (*last == ' ' || *last == '\t')
+                last++;
+        if (limits_parse_hop(last, strcspn(last, " \t"), &request->client) == 0)
+                (void)limits_format(&request->client, request->intake.client_address);
+}
+
 void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd)
 {
         struct listener *listener = arg;
@@ -84,26 +104,12 @@ void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd)
         listener->memory += request->room; /* a spare one's is no one's */
         request->connection = info->socket_context;
         request->connection->request = request;
+        note_peer(request);
         if (!request->connection->started_ms)
                 request->connection->started_ms = clock_monotonic_ms();
         request->uri_end = uri + strlen(uri);
         request->capture = capture_begin(listener->capture, uri);
         return request;
-}
-
-/* Who sent it: the peer, or whom a trusted proxy names, one hop back. */
-static void find_client(struct request *request, const struct gate_head *head)
-{
-        request->client = request->connection->peer;
-        if (request->connection->trusted && head->forwarded_for) {
-                const char *last = strrchr(head->forwarded_for, ',');
-                last = last ? last + 1 : head->forwarded_for;
-                while (*last == ' ' || *last == '\t')
-                        last++;
-                /* Untouched when it is no address. */
-                (void)limits_parse_hop(last, strcspn(last, " \t"), &request->client);
-        }
-        (void)limits_format(&request->client, request->intake.client_address);
 }
 
 static void refuse(struct request *request, enum verdict verdict, const char *why)
@@ -150,6 +156,13 @@ static void count_topic(struct listener *listener, const struct report *report)
         listener->topics[topic]++;
 }
 
+/* A path that is none of ours is nobody's message. */
+static void count_verdict(const struct request *request)
+{
+        if (request->verdict != VERDICT_PATH)
+                request->listener->verdicts[request->verdict]++;
+}
+
 static enum MHD_Result answer(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
@@ -157,8 +170,7 @@ static enum MHD_Result answer(struct request *request, struct MHD_Connection *mh
         bool close = request->close || !request->on_client_path || listener->stop ||
                      listener->connection_count > KEEP_ALIVE_MAX;
         request->phase = PHASE_DONE;
-        if (request->verdict != VERDICT_PATH)
-                listener->verdicts[request->verdict]++;
+        count_verdict(request);
         if (request->verdict == VERDICT_ACCEPTED)
                 count_topic(listener, &request->report);
         histogram_add(&listener->request_us, (uint64_t)(clock_monotonic_us() - request->started_us));
@@ -236,7 +248,7 @@ void request_give_up(struct request *request, enum verdict verdict, const char *
         char text[512];
         size_t size = reply_format(verdict, text, sizeof(text));
         refuse(request, verdict, why);
-        listener->verdicts[request->verdict]++;
+        count_verdict(request);
         log_answer(request);
         request->close = true;
         (void)send(request->connection->fd, text, size,
@@ -390,27 +402,28 @@ static void hand_to_capture(struct request *request)
                 capture_discard(record);
 }
 
-/* libmicrohttpd found head or chunks wanting before we saw them, and has said so. */
-static void note_engine_refusal(struct request *request)
+/* libmicrohttpd found head or chunks wanting before we saw them, and has said so.
+ * No status: the client left. */
+static void note_engine_refusal(struct request *request, struct MHD_Connection *mhd)
 {
-        struct gate_head nothing = { 0 };
-        find_client(request, &nothing);
+        if (!MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS))
+                return;
         refuse(request, VERDICT_FRAMING, "its head or its chunks cannot be parsed");
-        request->listener->verdicts[request->verdict]++;
+        count_verdict(request);
         log_answer(request);
 }
 
 void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
                        enum MHD_RequestTerminationCode code)
 {
-        (void)mhd;
+        (void)code;
         struct listener *listener = arg;
         struct request *request = *context;
         if (!request)
                 return;
         struct connection *connection = request->connection;
-        if (request->phase <= PHASE_BODY && code == MHD_REQUEST_TERMINATED_COMPLETED_OK)
-                note_engine_refusal(request);
+        if (request->phase <= PHASE_BODY)
+                note_engine_refusal(request, mhd);
         if (request->phase == PHASE_DONE && request->close)
                 linger_add(&listener->linger, listener->epoll_fd, connection->fd, clock_monotonic_ms());
         if (request->capture)

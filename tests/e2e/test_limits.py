@@ -66,6 +66,17 @@ def test_a_trusted_proxy_may_name_a_port_too(make_fsp, hop, client):
     assert [r["client_address"] for r in fsp.rows()] == [client]
 
 
+def test_a_refusal_amid_the_body_names_whom_the_proxy_spoke_for(make_fsp):
+    fsp = make_fsp({"listener": {"trusted_proxies": "127.0.0.1"}})
+    before = fsp.status()["refused"]
+    fsp.raw(b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\nHost: h\r\nX-Forwarded-For: 192.0.2.7\r\n"
+            b"Transfer-Encoding: chunked\r\n\r\n5\r\n<Repo\r\nno length\r\n")
+    lines = wait_until(lambda: [line for line in fsp.log_lines("fspisapi") if "chunks cannot be parsed" in line], 5,
+                       "the line of the refusal")
+    assert all("from 192.0.2.7:" in line for line in lines), lines
+    assert fsp.status()["refused"] == before + 1
+
+
 def test_ipv6_clients_of_one_network_share_a_rate(make_fsp):
     fsp = make_fsp({"listener": {"client_rate": "1", "client_burst": "2", "trusted_proxies": "127.0.0.1"}})
 
