@@ -13,7 +13,9 @@
 
 static int open_path(struct log_file *file)
 {
-        AUTO_CLOSE int fd = open(file->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY, FILE_MODE);
+        /* fspctl setup writes as root into a folder of the daemon's user: no link leads it elsewhere. */
+        AUTO_CLOSE int fd = open(
+                file->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, FILE_MODE);
         struct stat st;
 
         if (fd < 0 || fstat(fd, &st) < 0)

@@ -439,6 +439,18 @@ static void setup_lines_are_added(void **state)
 #define THREADS 4
 #define LINES_EACH 500
 
+/* As root into a folder of the daemon's user: what that put there leads nowhere. */
+static void no_link_leads_a_line_elsewhere(void **state)
+{
+        const struct place *place = *state;
+        struct stat st;
+
+        assert_int_equal(symlinkat("victim", place->fd, "SMSFSPSetup.log"), 0);
+        assert_int_equal(log_setup(place->path, "shown all the same"), -ELOOP);
+        assert_int_equal(fstatat(place->fd, "victim", &st, 0), -1);
+        assert_int_equal(unlinkat(place->fd, "SMSFSPSetup.log", 0), 0);
+}
+
 static void *say_many(void *arg)
 {
         for (int i = 0; i < LINES_EACH; i++)
@@ -488,6 +500,7 @@ int main(void)
                 TEST(shows_lines_on_standard_error),
                 TEST(a_full_disk_loses_whole_lines_and_says_so),
                 TEST(setup_lines_are_added),
+                TEST(no_link_leads_a_line_elsewhere),
                 TEST(threads_write_whole_lines),
                 TEST(strangers_share_a_budget), /* the last: it uses a minute up */
         };
