@@ -46,11 +46,16 @@ static void make_environment(char *ret_texts[PASSED_ON + 1])
         ret_texts[count] = NULL;
 }
 
-/* Standard input is the socket; what the library says to the others is noise. */
+/* Standard input is the socket; what the library says to the others is noise.
+ * A stop, which a service manager or a terminal tells all processes at once, is
+ * fspd's to carry out: it first ends what is in hand, for which it needs us. */
 static int prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attributes, int fd)
 {
-        sigset_t none, all;
-        (void)sigemptyset(&none); /* these two cannot fail */
+        sigset_t stops, all;
+        (void)sigemptyset(&stops); /* these cannot fail */
+        (void)sigaddset(&stops, SIGTERM);
+        (void)sigaddset(&stops, SIGINT);
+        (void)sigaddset(&stops, SIGHUP);
         (void)sigfillset(&all);
         int r = posix_spawn_file_actions_adddup2(actions, fd, STDIN_FILENO);
         for (int out = STDOUT_FILENO; r == 0 && out <= STDERR_FILENO; out++)
@@ -58,7 +63,7 @@ static int prepare(posix_spawn_file_actions_t *actions, posix_spawnattr_t *attri
         if (r == 0)
                 r = posix_spawn_file_actions_addclosefrom_np(actions, STDERR_FILENO + 1);
         if (r == 0)
-                r = posix_spawnattr_setsigmask(attributes, &none);
+                r = posix_spawnattr_setsigmask(attributes, &stops);
         if (r == 0)
                 r = posix_spawnattr_setsigdefault(attributes, &all);
         if (r == 0)

@@ -189,6 +189,27 @@ def test_a_name_that_is_taken_is_never_replaced(make_fsp, samba):
     assert fsp.status()["quarantined"] == 1
 
 
+def test_a_stop_told_to_all_processes_breaks_off_nothing(make_fsp, samba):
+    """As a service manager or a terminal tells it; the daemon still needs its helpers."""
+    fsp = start_with(make_fsp, samba)
+    samba.signal(signal.SIGSTOP)
+    contents = [body() for _ in range(20)]
+    fsp.accept(*contents)
+    fsp.signal(signal.SIGUSR1)
+
+    def helpers():
+        children = subprocess.run(["pgrep", "-P", str(fsp.process.pid), "-x", "fspd-smb"], capture_output=True,
+                                  check=False).stdout
+        return children.split()
+    pid = int(wait_until(helpers, 10, "a helper")[0])
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)
+    samba.signal(signal.SIGCONT)
+    wait_until(lambda: fsp.status()["staged"] == 0, 30, "an empty staging", pause=0.1)
+    assert sorted(fsp.delivered().values()) == sorted(contents)
+    assert not said(fsp), fsp.log_lines()
+
+
 @pytest.mark.bound(120)
 def test_a_frozen_server_delays_no_answer_and_no_stop(make_fsp, samba):
     fsp = start_with(make_fsp, samba)
