@@ -95,8 +95,11 @@ def test_a_purge_names_and_keeps_what_was_not_delivered(fspd):
     fspd.sh("mv /srv/inbox /srv/away")
     fspd.send("--name", "KEPT")
     [kept] = set(fspd.ids()) - set(fspd.ids("forwarded"))
+    # What the daemon's user leaves in its folder leads root nowhere.
+    fspd.sh(f"echo whole > /root/victim; for name in '' .tmp .new; do ln -s /root/victim {STATE}/undelivered$name; done")
     said = fspd.run("apt-get", "purge", "-y", "fspd").stdout
     assert kept in said and STATE in said, said
+    assert fspd.sh("cat /root/victim") == "whole\n"
     assert len(re.findall(r"\d{8}T\d{9}Z-", said)) == 1, said
     assert exists(fspd, STATE + "/ledger.db")
     for path in (CONFIG, "/etc/fspd", "/var/log/fspd", "/run/fspd", "/etc/systemd/system/multi-user.target.wants/fspd.service"):
