@@ -43,9 +43,13 @@ static size_t format_answer(const struct capture_record *record, char *ret_text,
 {
         const struct verdict_info *info = verdict_info(record->verdict);
         char when[CLOCK_TEXT_SIZE];
-        int length = snprintf(ret_text, size, "peer: %s\nreceived: %s\nstatus: %u\nverdict: %s\nreason: %s\n",
-                              record->peer, clock_format_rfc3339(record->received_ms, when), info->status,
-                              info->name, info->text);
+        const char *received = clock_format_rfc3339(record->received_ms, when);
+        int length = record->unanswered
+                             ? snprintf(ret_text, size, "peer: %s\nreceived: %s\nstatus: none\nreason: %s\n",
+                                        record->peer, received, "the request did not come whole")
+                             : snprintf(ret_text, size,
+                                        "peer: %s\nreceived: %s\nstatus: %u\nverdict: %s\nreason: %s\n",
+                                        record->peer, received, info->status, info->name, info->text);
         return length < 0 ? 0 : (size_t)length < size ? (size_t)length : size - 1;
 }
 

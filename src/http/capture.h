@@ -32,6 +32,7 @@ struct capture_record {
         size_t body_size;
         char peer[64];
         enum verdict verdict;
+        bool unanswered; /* whatever the verdict would have been */
 };
 
 /* memory: listener.memory, a share of which the queue may take. */

@@ -390,6 +390,7 @@ static void hand_to_capture(struct request *request)
         struct capture_record *record = request->capture;
         request->capture = NULL;
         record->verdict = request->verdict;
+        record->unanswered = request->phase <= PHASE_BODY && request->verdict == VERDICT_ACCEPTED;
         (void)strcpy(record->peer, request->intake.client_address); /* the larger of the two */
         record->body = request->body;
         record->body_size = request->size;

@@ -53,6 +53,17 @@ def test_a_chunked_body_is_captured(capturing):
     wait_captured(folder, content)
 
 
+def test_what_did_not_come_whole_was_answered_nothing(capturing):
+    fsp, folder = capturing()
+    with fsp.connect() as connection:
+        connection.send(request(length=False, headers={"Content-Length": "100", "Expect": "100-continue",
+                                                       "X-Mark": "4718"}))
+        assert connection.reply(head_only=True).status == 100
+    wait_captured(folder, b"X-Mark: 4718")
+    answers = wait_until(lambda: list(folder.glob("*.answer")), 5, "the answer's file")
+    assert [b"status: none\n" in a.read_bytes() for a in answers] == [True]
+
+
 def test_the_capture_is_bounded(capturing):
     fsp, folder = capturing(capture_limit="5", client_rate="0")
     fsp.accept(*[body() for _ in range(20)])
