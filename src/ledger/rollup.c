@@ -11,9 +11,9 @@
  * they are the work of some milliseconds.  While nobody comes its steps grow,
  * as far as one who then does may be kept waiting. */
 #define LAG_MESSAGES 1000
-#define BUSY_STEP_MESSAGES 100
-#define STEP_MESSAGES 200
-#define LONGEST_STEP_MESSAGES 800
+#define BUSY_STEP_MESSAGES 40
+#define STEP_MESSAGES 100
+#define LONGEST_STEP_MESSAGES 400
 
 #define TOLD                                                                                                 \
         "coalesce((SELECT max(coalesce(s.message_time_ms, m.received_ms)) FROM main.state s"                 \
