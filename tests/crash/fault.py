@@ -343,15 +343,20 @@ class House:
     def leftovers(self):
         """Files that must not be there when all is sent."""
         return sorted([f"inbox/{p.name}" for p in self.inbox.glob("*.tmp")]
-                      + [f"staging/{p.name}" for p in self.staging.iterdir() if p.is_file() and p.name[0] != "."])
+                      + [f"staging/{p.name}" for p in self.staging.iterdir() if p.is_file()])
 
     def snapshot(self):
-        """All files; the folders stay the same ones, for an inbox has an identity."""
+        """All files and attributes; the folders stay the same ones, for an inbox has an identity."""
         folders = (self.inbox, self.staging, self.staging / "corrupt", self.ledger)
-        return {folder: {p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()} for folder in folders}
+        return {folder: ({p.name: p.read_bytes() for p in folder.iterdir() if p.is_file()},
+                         {name: os.getxattr(folder, name) for name in os.listxattr(folder)}) for folder in folders}
 
     def restore(self, snapshot):
-        for folder, files in snapshot.items():
+        for folder, (files, attributes) in snapshot.items():
+            for name in set(os.listxattr(folder)) - set(attributes):
+                os.removexattr(folder, name)
+            for name, value in attributes.items():
+                os.setxattr(folder, name, value)
             for path in folder.iterdir():
                 if path.is_file() and path.name not in files:
                     path.unlink()
@@ -361,7 +366,7 @@ class House:
             path.unlink()
 
     def empty(self):
-        self.restore({folder: {} for folder in (self.inbox, self.staging, self.staging / "corrupt", self.ledger)})
+        self.restore({folder: ({}, {}) for folder in (self.inbox, self.staging, self.staging / "corrupt", self.ledger)})
 
 
 def message(padding=0):
