@@ -85,6 +85,8 @@ if(TARGET fspd-smb)
   list(APPEND CPACK_COMPONENTS_ALL smb)
   deb_package(smb fspd-smb)
   deb_program(smb fspd-smb libexec/fspd/fspd-smb)
+  install(FILES ${DEB}/lintian-overrides-smb DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides RENAME fspd-smb
+    COMPONENT smb)
   set(CPACK_DEBIAN_SMB_PACKAGE_NAME fspd-smb)
   set(CPACK_DEBIAN_SMB_PACKAGE_SECTION net)
   set(CPACK_DEBIAN_SMB_PACKAGE_SHLIBDEPS ON)

@@ -34,9 +34,11 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                 "INSERT INTO message(seq, name_ms, node, received_ms, delivery, digest, size, client_address,"
                 " client_id, netbios_name, client_version, staged_ms, quarantined_ms, reason, seal)"
                 " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)",
-        [STATEMENT_INSERT_STATE] = "INSERT INTO state(id, topic_type, topic_id, state_id, message_time_ms,"
-                                   " serial_number, params, details) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-        [STATEMENT_INSERT_BODY] = "INSERT INTO body(seq, data) VALUES(?1, ?2)",
+        /* A salvaged ledger may have them of a message whose row was damaged and whose file makes it anew. */
+        [STATEMENT_INSERT_STATE] =
+                "INSERT OR REPLACE INTO state(id, topic_type, topic_id, state_id, message_time_ms,"
+                " serial_number, params, details) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        [STATEMENT_INSERT_BODY] = "INSERT OR REPLACE INTO body(seq, data) VALUES(?1, ?2)",
         [STATEMENT_MARK_STAGED] = "UPDATE message SET delivery = 1, staged_ms = ?2, " SEAL(
                 "1", "inbox") " WHERE seq = ?1 AND delivery = 0"
                               " RETURNING size, delivery, 0",

@@ -2,13 +2,15 @@
 """Seeded bugs: each is built into fspd and must be caught by a rig; one that survives is a hole in the rigs.
 
 A mutant is a few replacements in the sources.  Only the files that it changes are compiled, against a build that is
-there already.  What needs more than a kill or a failing call to show is marked so, and is for other rigs to catch:
-they take MUTANTS and build() from here.
+there already.  What needs more than a kill, a failing call or a damaged ledger to show is marked so, and is for
+other rigs to catch: they take MUTANTS and build() from here.
 """
 import argparse
 import collections
 import json
+import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -124,7 +126,7 @@ MUTANTS = (
     Mutant("any-inbox-will-do", "kill", ("--scenarios", "moved"), (
         ("forward/recover.c", "(strcmp(recovery->opened->identity, identity) == 0 ||",
          "(true || strcmp(recovery->opened->identity, identity) == 0 ||"),)),
-    Mutant("seal-not-checked", "damage", (), (
+    Mutant("seal-not-checked", "damage", ("-k", "state_that_nobody_wrote"), (
         ("ledger/query.c", "if (!sqlite3_column_int(query->pending, 6)) {", "if (false) {"),
         ("ledger/damage.c", "AND seal IS NOT seal(", "AND seal IS NULL AND seal IS NOT seal("))),
 )
@@ -167,19 +169,26 @@ def build(mutant, build_folder, folder):
     words[words.index("-o") + 1] = str(folder / "fspd")
     words[words.index("src/libfsp.a"):words.index("src/libfsp.a")] = objects
     subprocess.run(words, cwd=build_folder, check=True)
+    shutil.copy(build_folder / "src" / "fspctl", folder)
     return folder
 
 
 def is_caught(mutant, binaries, seconds):
     """(did the rig find a fault, the end of what it said)."""
-    rig = HERE / f"{mutant.needs}_sweep.py"
-    command = [sys.executable, "-B", str(rig), "--fast", "--stop-early", "--bin", str(binaries), *mutant.arguments]
+    if mutant.needs == "damage":
+        command = [sys.executable, "-B", "-m", "pytest", "-q", str(ROOT / "tests/e2e/test_damage.py"), *mutant.arguments]
+    else:
+        rig = HERE / f"{mutant.needs}_sweep.py"
+        command = [sys.executable, "-B", str(rig), "--fast", "--stop-early", "--bin", str(binaries), *mutant.arguments]
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False)
+        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=seconds, check=False,
+                              env={**os.environ, "FSP_BIN": str(binaries)})
     except subprocess.TimeoutExpired:
         return False, "the rig came to no end"
     said = done.stdout.decode("utf-8", "replace")
     lines = said.splitlines()
+    if mutant.needs == "damage":
+        return done.returncode == 1 and "1 failed" in lines[-1], lines[-1]
     at = next((i for i, line in enumerate(lines) if line.startswith("FAULT") or "without any " in line), None)
     if at is None:
         return False, " ".join(lines[-2:])
@@ -203,7 +212,7 @@ def main():
     for mutant in MUTANTS:
         if options.names and mutant.name not in options.names:
             continue
-        if options.list or mutant.needs not in ("kill", "fault"):
+        if options.list or mutant.needs == "power":
             print(f"{mutant.name}: needs {mutant.needs}", flush=True)
             continue
         began = time.monotonic()

@@ -67,6 +67,25 @@ def test_a_ledger_that_forgot_that_messages_were_sent_sends_none_again(fsp):
     assert fsp.status()["quarantined"] == 3
 
 
+def test_a_row_in_a_state_that_nobody_wrote_is_damage_and_no_message_is_dropped(fsp):
+    """SQLite takes any number for a state; the row's seal does not fit it."""
+    fsp.inbox.rename(fsp.folder / "away")
+    sent = [body() for _ in range(3)]
+    fsp.accept(*sent)
+    wait_until(lambda: fsp.status()["staged"] == 3 and len(list(fsp.staging.glob("*.SMX"))) == 3, what="their files")
+    fsp.kill()
+    db = sqlite3.connect(fsp.ledger)
+    db.execute("UPDATE message SET delivery = 3 - delivery WHERE seq = 1")  # staged, and now copied
+    db.commit()
+    db.close()
+    (fsp.folder / "away").rename(fsp.inbox)
+    fsp.start()
+    fsp.forward()
+    kept = [path.read_bytes() for path in (fsp.staging / "corrupt").iterdir()]
+    assert sorted([*fsp.delivered().values(), *kept]) == sorted(sent)
+    assert list(fsp.ledger.parent.glob("ledger.db.damaged-*"))
+
+
 def test_a_requeued_message_is_no_lost_commit(fsp):
     content = body()
     fsp.accept(content)
