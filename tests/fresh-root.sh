@@ -2,7 +2,7 @@
 # Do the README's two commands work on a machine that has nothing?  Makes a
 # minimal Debian root, puts the checkout in it and runs them there by chroot.
 #
-#   tests/fresh-root.sh [run|test|unit|deb]...     run and test when none is named
+#   tests/fresh-root.sh [run|test|unit|deb|ci]...     run and test when none is named
 #
 # Needs root, mmdebstrap and a Debian mirror (DEBIAN_MIRROR, else the usual
 # one).  DEBIAN_ARCH=i386 makes it one of 32 bits.  The bare root is kept as a tarball in ${XDG_CACHE_HOME:-/var/cache}/fspd,
@@ -15,7 +15,7 @@ readonly SUITE=${DEBIAN_SUITE:-bookworm}
 readonly CACHE=${XDG_CACHE_HOME:-/var/cache}/fspd
 readonly ARCH=${DEBIAN_ARCH:-$(dpkg --print-architecture)}
 readonly TARBALL=$CACHE/$SUITE${DEBIAN_ARCH:+-$DEBIAN_ARCH}.tar
-readonly RUN_TIMEOUT_S=600 TEST_TIMEOUT_S=2400
+readonly RUN_TIMEOUT_S=600 TEST_TIMEOUT_S=5400
 readonly WANTED='Successfully copied 1 out of 1 file(s)'
 
 say() {
@@ -59,6 +59,7 @@ inside() {
                 mount --make-rprivate /
                 mount -t proc proc "$root/proc"
                 mount --rbind /dev "$root/dev"
+                mount --rbind /sys "$root/sys"
                 mount -t tmpfs tmpfs "$root/run"
                 exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 CI=true \
                         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
@@ -94,14 +95,14 @@ try_run() {
         tail -n 1 "$output"
 }
 
-# try_dev NAME ARGUMENT...
-try_dev() {
+# try_command NAME COMMAND...
+try_command() {
         local output=$CACHE/$1.out started=$SECONDS
         shift
-        say "./dev $* on $ARCH"
-        if ! (inside timeout "$TEST_TIMEOUT_S" ./dev "$@") >"$output" 2>&1; then
+        say "$* on $ARCH"
+        if ! (inside timeout "$TEST_TIMEOUT_S" "$@") >"$output" 2>&1; then
                 tail -n 80 "$output" >&2
-                die "./dev $* did not pass: see $output"
+                die "$* did not pass: see $output"
         fi
         tail -n 1 "$output"
         say "done after $((SECONDS - started)) s"
@@ -118,8 +119,9 @@ make_root
 for part in "$@"; do
         case $part in
         run) try_run ;;
-        test | deb) try_dev "$part" "$part" ;;
-        unit) try_dev unit test -R '^unit/' ;;
+        test | deb) try_command "$part" ./dev "$part" ;;
+        unit) try_command unit ./dev test -R '^unit/' ;;
+        ci) try_command ci bash .ci/run ;;
         *) die "what is $part?" ;;
         esac
 done

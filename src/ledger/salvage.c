@@ -6,6 +6,7 @@
 #include "fsp/log.h"
 #include "rollup.h"
 #include <errno.h>
+#include <sys/stat.h>
 
 /* Beyond every seq that was ever given. */
 #define LAST_SEQ (INT64_C(1) << 48)
@@ -50,13 +51,26 @@ static const char *const copies[] = {
         "INSERT OR IGNORE INTO main.shipment SELECT * FROM damaged.shipment WHERE id BETWEEN ?1 AND ?2",
 };
 
-/* So many ranges may be found broken, then the rest of a table is given up:
- * behind a damaged last page every range is broken, up to the end of all numbers. */
+/* One range of a table may be found broken for so many bytes of the file, then its
+ * rest is given up: behind a damaged last page every range is broken, up to the end
+ * of all numbers.  A damaged page of 8 KiB breaks far fewer. */
+#define BROKEN_BYTES 128
+#define BROKEN_MIN 1000
 #define BROKEN_MAX 1000000
 
-static int copy_range(sqlite3_stmt *statement, int64_t first, int64_t last, unsigned *broken)
+static unsigned broken_limit(const char *damaged)
 {
-        if (*broken == BROKEN_MAX)
+        struct stat st;
+        if (stat(damaged, &st) < 0)
+                return BROKEN_MIN;
+        int64_t limit = BROKEN_MIN + st.st_size / BROKEN_BYTES;
+        return limit < BROKEN_MAX ? (unsigned)limit : BROKEN_MAX;
+}
+
+/* *more: so many ranges may still be found broken. */
+static int copy_range(sqlite3_stmt *statement, int64_t first, int64_t last, unsigned *more)
+{
+        if (*more == 0)
                 return 0;
         (void)sqlite3_bind_int64(statement, 1, first); /* cannot fail on a prepared parameter */
         (void)sqlite3_bind_int64(statement, 2, last);
@@ -66,9 +80,9 @@ static int copy_range(sqlite3_stmt *statement, int64_t first, int64_t last, unsi
         if (r != -EUCLEAN || first == last)
                 return r == -EUCLEAN ? 0 : r;
         int64_t middle = first + (last - first) / 2;
-        (*broken)++;
-        r = copy_range(statement, first, middle, broken);
-        return r < 0 ? r : copy_range(statement, middle + 1, last, broken);
+        (*more)--;
+        r = copy_range(statement, first, middle, more);
+        return r < 0 ? r : copy_range(statement, middle + 1, last, more);
 }
 
 /* The numbers in use, as far as any of the three tables still tells. */
@@ -96,7 +110,7 @@ static void find_bounds(sqlite3 *db, int64_t *ret_first, int64_t *ret_last)
         *ret_last = known ? last + SLACK : LAST_SEQ;
 }
 
-static int copy_all(sqlite3 *db)
+static int copy_all(sqlite3 *db, unsigned limit)
 {
         static const char make_broken[] =
                 "CREATE TABLE IF NOT EXISTS main.broken AS SELECT * FROM main.message LIMIT 0;"
@@ -110,10 +124,10 @@ static int copy_all(sqlite3 *db)
                 /* A table that is not even there any more has nothing to give. */
                 if (sqlite3_prepare_v2(db, copies[i], -1, &statement, NULL) != SQLITE_OK)
                         continue;
-                unsigned broken = 0;
+                unsigned more = limit;
                 /* Inboxes and shipments have numbers of their own. */
-                int r = i < MESSAGE_TABLES ? copy_range(statement, first, last, &broken)
-                                           : copy_range(statement, 0, LAST_SEQ, &broken);
+                int r = i < MESSAGE_TABLES ? copy_range(statement, first, last, &more)
+                                           : copy_range(statement, 0, LAST_SEQ, &more);
                 (void)sqlite3_finalize(statement); /* repeats the result of step */
                 if (r < 0)
                         return r;
@@ -143,9 +157,9 @@ static int copy_missed(sqlite3 *db)
                         continue;
                 while (r == 0 && sqlite3_step(ask) == SQLITE_ROW) {
                         int64_t seq = sqlite3_column_int64(ask, 0);
-                        unsigned broken = BROKEN_MAX - 1;
+                        unsigned more = 1;
                         for (size_t j = 0; r == 0 && j < MESSAGE_TABLES; j++)
-                                r = copy[j] ? copy_range(copy[j], seq, seq, &broken) : 0;
+                                r = copy[j] ? copy_range(copy[j], seq, seq, &more) : 0;
                 }
                 (void)sqlite3_finalize(ask); /* where it ended, the next one begins */
         }
@@ -207,7 +221,7 @@ int ledger_salvage(sqlite3 *db, const char *damaged, bool *ret_suspect)
         if (r < 0)
                 return r == -ENOMEM ? r : 0; /* nothing can be read of it */
         *ret_suspect = lost && !was_stopped(db);
-        r = copy_all(db);
+        r = copy_all(db, broken_limit(damaged));
         if (r == 0)
                 r = copy_missed(db);
         log_mgr(LOG_WARNING, "%d row(s) of the damaged ledger could be taken over",
