@@ -57,6 +57,8 @@ inside() {
                 root=$1
                 shift
                 mount --make-rprivate /
+                mount --bind "$root" "$root" # a place of its own, so that tests may mount within
+                cd "$root"
                 mount -t proc proc "$root/proc"
                 mount --rbind /dev "$root/dev"
                 mount --rbind /sys "$root/sys"
