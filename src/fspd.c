@@ -114,8 +114,7 @@ static bool go_on_starting(void *arg)
 {
         (void)arg;
         sigset_t pending;
-        (void)sd_notify(0,
-                        "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Comparing the staging folder with the ledger");
+        (void)sd_notify(0, "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Making ledger and staging folder agree");
         return sigpending(&pending) < 0 ||
                (!sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT));
 }

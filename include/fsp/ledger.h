@@ -26,11 +26,18 @@ void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDG
 
 struct ledger;
 
+/* The file of a damaged ledger.  progress is called now and then while it is
+ * read; when it says false, the work is left: -EINTR. */
+struct ledger_damaged {
+        const char *path;
+        bool (*progress)(void *arg);
+        void *progress_arg;
+};
+
 /* Opens or makes the file and starts the writer.  -EUCLEAN when it is no
  * ledger or damaged (see rebuild.h); other -errno when it cannot be used.
- * damaged: NULL, or the file of a damaged one, whose sound rows are taken over
- * into this new one. */
-int ledger_open(struct config *config, const char *damaged, struct ledger **ret_ledger);
+ * damaged: NULL, or the one whose sound rows are taken over into this new one. */
+int ledger_open(struct config *config, const struct ledger_damaged *damaged, struct ledger **ret_ledger);
 void ledger_close(struct ledger *ledger); /* commits what was submitted; NULL is allowed */
 void ledger_reload(struct ledger *ledger, struct config *config);
 

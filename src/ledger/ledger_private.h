@@ -129,7 +129,7 @@ int ledger_verify(const char *path, sqlite3 *db, bool wal_has_lost, bool *ret_su
 bool ledger_wal_has_lost(const char *path);
 
 /* salvage.c: what is sound in another, damaged ledger is copied into db. */
-int ledger_salvage(sqlite3 *db, const char *damaged, bool *ret_suspect);
+int ledger_salvage(sqlite3 *db, const struct ledger_damaged *damaged, bool *ret_suspect);
 
 /* writer.c */
 void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size);

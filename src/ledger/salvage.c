@@ -3,6 +3,7 @@
  * that cannot be read is halved until only the damaged rows are left out. */
 #include "ledger_private.h"
 
+#include "fsp/clock.h"
 #include "fsp/log.h"
 #include "rollup.h"
 #include <errno.h>
@@ -50,6 +51,8 @@ static const char *const copies[] = {
         "INSERT OR IGNORE INTO main.inbox SELECT * FROM damaged.inbox WHERE id BETWEEN ?1 AND ?2",
         "INSERT OR IGNORE INTO main.shipment SELECT * FROM damaged.shipment WHERE id BETWEEN ?1 AND ?2",
 };
+#define COPY_COUNT (sizeof(copies) / sizeof(copies[0]))
+#define STEPS (COPY_COUNT + 1) /* the last one is copy_missed */
 
 /* One range of a table may be found broken for so many bytes of the file, then its
  * rest is given up: behind a damaged last page every range is broken, up to the end
@@ -67,6 +70,47 @@ static unsigned broken_limit(const char *damaged)
         return limit < BROKEN_MAX ? (unsigned)limit : BROKEN_MAX;
 }
 
+/* Of SQLite's between two looks at the clock: some milliseconds. */
+#define INSTRUCTIONS 100000
+/* Whoever waits for the start is told so often, the log so often. */
+#define TELL_MS 1000
+#define SAY_MS 15000
+
+struct salvage {
+        sqlite3 *db;
+        const struct ledger_damaged *damaged;
+        int64_t began_ms, told_ms, said_ms; /* monotonic */
+        size_t step;
+        bool left; /* it is to be done another time */
+};
+
+static int tell(struct salvage *salvage)
+{
+        int64_t now_ms = clock_monotonic_ms();
+        salvage->told_ms = now_ms;
+        if (now_ms - salvage->said_ms >= SAY_MS) {
+                salvage->said_ms = now_ms;
+                log_mgr(LOG_INFO, "The damaged ledger is being read for %lld s now, step %zu of %zu",
+                        (long long)(now_ms - salvage->began_ms) / 1000, salvage->step, STEPS);
+        }
+        if (!salvage->damaged->progress(salvage->damaged->progress_arg))
+                salvage->left = true;
+        return salvage->left ? -EINTR : 0;
+}
+
+/* Other than 0 ends the statement. */
+static int on_instructions(void *arg)
+{
+        struct salvage *salvage = arg;
+        return clock_monotonic_ms() - salvage->told_ms >= TELL_MS ? tell(salvage) : 0;
+}
+
+/* Of a page that makes no sense, or that the disk does not give. */
+static bool is_damage(int result)
+{
+        return ledger_errno(result) == -EUCLEAN || result == SQLITE_IOERR_READ;
+}
+
 /* *more: so many ranges may still be found broken. */
 static int copy_range(sqlite3_stmt *statement, int64_t first, int64_t last, unsigned *more)
 {
@@ -76,12 +120,11 @@ static int copy_range(sqlite3_stmt *statement, int64_t first, int64_t last, unsi
         (void)sqlite3_bind_int64(statement, 2, last);
         int result = sqlite3_step(statement);
         (void)sqlite3_reset(statement); /* repeats the result of step */
-        int r = ledger_errno(result);
-        if (r != -EUCLEAN || first == last)
-                return r == -EUCLEAN ? 0 : r;
+        if (!is_damage(result) || first == last)
+                return is_damage(result) ? 0 : ledger_errno(result);
         int64_t middle = first + (last - first) / 2;
         (*more)--;
-        r = copy_range(statement, first, middle, more);
+        int r = copy_range(statement, first, middle, more);
         return r < 0 ? r : copy_range(statement, middle + 1, last, more);
 }
 
@@ -110,17 +153,22 @@ static void find_bounds(sqlite3 *db, int64_t *ret_first, int64_t *ret_last)
         *ret_last = known ? last + SLACK : LAST_SEQ;
 }
 
-static int copy_all(sqlite3 *db, unsigned limit)
+static int copy_all(struct salvage *salvage)
 {
         static const char make_broken[] =
                 "CREATE TABLE IF NOT EXISTS main.broken AS SELECT * FROM main.message LIMIT 0;"
                 "CREATE UNIQUE INDEX IF NOT EXISTS main.broken_seq ON broken(seq)";
+        const unsigned limit = broken_limit(salvage->damaged->path);
+        sqlite3 *db = salvage->db;
         int64_t first, last;
         if (sqlite3_exec(db, make_broken, NULL, NULL, NULL) != SQLITE_OK)
                 return ledger_errno(sqlite3_errcode(db));
         find_bounds(db, &first, &last);
-        for (size_t i = 0; i < sizeof(copies) / sizeof(copies[0]); i++) {
+        for (size_t i = 0; i < COPY_COUNT; i++) {
                 sqlite3_stmt *statement = NULL;
+                salvage->step = i + 1;
+                if (tell(salvage) < 0)
+                        return -EINTR;
                 /* A table that is not even there any more has nothing to give. */
                 if (sqlite3_prepare_v2(db, copies[i], -1, &statement, NULL) != SQLITE_OK)
                         continue;
@@ -211,21 +259,36 @@ static bool was_stopped(sqlite3 *db)
         return stopped;
 }
 
-int ledger_salvage(sqlite3 *db, const char *damaged, bool *ret_suspect)
+static int copy(sqlite3 *db, const struct ledger_damaged *damaged)
 {
-        bool lost = ledger_wal_has_lost(damaged); /* before SQLite looks at it */
-        *ret_suspect = lost;
-        int r = attach(db, damaged);
+        int64_t now_ms = clock_monotonic_ms();
+        struct salvage salvage = { .db = db, .damaged = damaged, .began_ms = now_ms, .said_ms = now_ms };
+        sqlite3_progress_handler(db, INSTRUCTIONS, on_instructions, &salvage);
+        int r = copy_all(&salvage);
+        salvage.step = STEPS;
         if (r == 0)
-                r = repair_schema(db, damaged);
+                r = tell(&salvage);
+        if (r == 0)
+                r = copy_missed(db);
+        sqlite3_progress_handler(db, 0, NULL, NULL);
+        if (salvage.left)
+                return -EINTR; /* in whatever words SQLite has it */
+        log_mgr(LOG_WARNING, "%d row(s) of the damaged ledger could be taken over",
+                sqlite3_total_changes(db));
+        return r;
+}
+
+int ledger_salvage(sqlite3 *db, const struct ledger_damaged *damaged, bool *ret_suspect)
+{
+        bool lost = ledger_wal_has_lost(damaged->path); /* before SQLite looks at it */
+        *ret_suspect = lost;
+        int r = attach(db, damaged->path);
+        if (r == 0)
+                r = repair_schema(db, damaged->path);
         if (r < 0)
                 return r == -ENOMEM ? r : 0; /* nothing can be read of it */
         *ret_suspect = lost && !was_stopped(db);
-        r = copy_all(db, broken_limit(damaged));
-        if (r == 0)
-                r = copy_missed(db);
-        log_mgr(LOG_WARNING, "%d row(s) of the damaged ledger could be taken over",
-                sqlite3_total_changes(db));
+        r = copy(db, damaged);
         detach(db);
         return r;
 }

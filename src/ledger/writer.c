@@ -378,7 +378,7 @@ static void release(struct ledger *ledger)
         free(ledger);
 }
 
-int ledger_open(struct config *config, const char *damaged, struct ledger **ret_ledger)
+int ledger_open(struct config *config, const struct ledger_damaged *damaged, struct ledger **ret_ledger)
 {
         struct ledger *ledger = calloc(1, sizeof(*ledger));
         if (!ledger)

@@ -8,6 +8,7 @@
 #include "fsp/query.h"
 #include "fsp/text.h"
 #include "fsp/witness.h"
+#include "rebuild_ledger.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PROGRESS_EVERY 100
@@ -47,42 +47,6 @@ struct sweep {
         size_t name_count;
         uint64_t seen, imported, quarantined, leftovers, strangers;
 };
-
-static int set_aside(const char *path, char ret_aside[PATH_MAX])
-{
-        static const char *const parts[] = { "", "-wal", "-shm" };
-        time_t now = time(NULL);
-        struct tm tm;
-        char stamp[32], from[PATH_MAX], to[PATH_MAX];
-        if (!gmtime_r(&now, &tm) || strftime(stamp, sizeof(stamp), "%Y%m%dT%H%M%SZ", &tm) == 0)
-                return -EOVERFLOW;
-        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-                if (snprintf(from, sizeof(from), "%s%s", path, parts[i]) >= (int)sizeof(from) ||
-                    snprintf(to, sizeof(to), "%s.damaged-%s%s", path, stamp, parts[i]) >= (int)sizeof(to))
-                        return -ENAMETOOLONG;
-                if (rename(from, to) < 0 && errno != ENOENT)
-                        return -errno;
-        }
-        if (snprintf(ret_aside, PATH_MAX, "%s.damaged-%s", path, stamp) >= PATH_MAX)
-                return -ENAMETOOLONG;
-        log_mgr(LOG_ERROR,
-                "The ledger %s is damaged; it is set aside as %s and made anew from what is sound in it and "
-                "from the staged files",
-                path, ret_aside);
-        return 0;
-}
-
-static int open_ledger(struct config *config, struct ledger **ret_ledger)
-{
-        char aside[PATH_MAX];
-        int r = ledger_open(config, NULL, ret_ledger);
-        if (r == -EUCLEAN) /* a read that failed once looks like this, too */
-                r = ledger_open(config, NULL, ret_ledger);
-        if (r != -EUCLEAN)
-                return r;
-        r = set_aside(config->ledger.file, aside);
-        return r < 0 ? r : ledger_open(config, aside, ret_ledger);
-}
 
 static int move_to_corrupt(struct sweep *sweep, const char *file)
 {
@@ -365,7 +329,7 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
         if (r < 0)
                 log_mgr(LOG_ERROR, "The staging folder %s cannot be used: %s", config->staging.directory,
                         strerror(-r));
-        if (r == 0 && (r = open_ledger(config, &sweep.ledger)) < 0)
+        if (r == 0 && (r = rebuild_ledger_open(config, progress, arg, &sweep.ledger)) < 0 && r != -EINTR)
                 log_mgr(LOG_ERROR, "The ledger %s cannot be used: %s", config->ledger.file,
                         r == -EWOULDBLOCK ? "another fspd has it open" : strerror(-r));
         bool opened = r == 0;
@@ -389,6 +353,8 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
                 r = delivery_quarantine_broken(sweep.ledger);
         if (r == 0 && sweep.lost)
                 r = delivery_resume_shipments(sweep.ledger, sweep.witness.batch);
+        if (r == 0)
+                r = rebuild_ledger_settle(config);
         if (opened && r < 0 && r != -EINTR)
                 log_mgr(LOG_ERROR, "The staging folder %s cannot be compared with the ledger: %s",
                         config->staging.directory, strerror(-r));
