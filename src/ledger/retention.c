@@ -25,8 +25,25 @@ static int delete_row(struct ledger *ledger, enum statement which, int64_t seq)
         return ledger_run(ledger, statement);
 }
 
-/* A sweep goes from the oldest row to the first that are too young, one step
- * after another, past those that are still on their way. */
+/* A clock that was ahead may have left any number of rows that are too young
+ * before others that are old: the sweep goes on where these are known to be. */
+static int pass_over(struct ledger *ledger, int64_t before_ms)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_NEXT_EXPIRED);
+        if (!statement)
+                return -ENOMEM;
+        (void)sqlite3_bind_int64(statement, 1, ledger->expired_seq); /* as above */
+        (void)sqlite3_bind_int64(statement, 2, before_ms);
+        (void)sqlite3_bind_int64(statement, 3, ledger->rolled_seq);
+        int result = sqlite3_step(statement);
+        if (result == SQLITE_ROW)
+                ledger->expired_seq = sqlite3_column_int64(statement, 0);
+        (void)sqlite3_reset(statement); /* repeats the result of step */
+        return ledger_errno(result);
+}
+
+/* A sweep goes from the oldest row to the newest, one step after another, past
+ * those that are still on their way, and over those that are too young. */
 static int find_expired(struct ledger *ledger, int64_t before_ms, struct step *step)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_EXPIRED);
@@ -34,20 +51,24 @@ static int find_expired(struct ledger *ledger, int64_t before_ms, struct step *s
                 return -ENOMEM;
         (void)sqlite3_bind_int64(statement, 1, ledger->expired_seq); /* as above */
         (void)sqlite3_bind_int(statement, 2, LOOK_ROWS);
-        int result = SQLITE_DONE;
+        int result = SQLITE_DONE, looked = 0;
+        bool any = false;
         while (step->count < STEP_ROWS && (result = sqlite3_step(statement)) == SQLITE_ROW) {
+                looked++;
                 ledger->expired_seq = sqlite3_column_int64(statement, 0);
                 if (sqlite3_column_int64(statement, 3) >= before_ms)
-                        continue; /* received so late, and one before it perhaps by a clock that was wrong */
-                step->more = true;
+                        continue;
+                any = true;
                 if (sqlite3_column_int(statement, 1) == DELIVERY_FORWARDED &&
                     sqlite3_column_int64(statement, 2) < before_ms)
                         step->seqs[step->count++] = ledger->expired_seq;
         }
         (void)sqlite3_reset(statement); /* repeats the result of step */
+        step->more = any || looked == LOOK_ROWS;
         if (!step->more)
                 ledger->expired_seq = 0;
-        return ledger_errno(result);
+        int r = ledger_errno(result);
+        return r == 0 && step->more && !any ? pass_over(ledger, before_ms) : r;
 }
 
 static int is_over_archive(struct ledger *ledger, bool *ret_over)

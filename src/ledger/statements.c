@@ -86,6 +86,11 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms, received_ms FROM message"
                               " WHERE seq > ?1 AND seq < (SELECT max(seq) FROM message)"
                               " ORDER BY seq LIMIT ?2",
+        /* Up to where a sweep at ?1 may pass over rows, none of which was received before ?2: behind ?3 no
+         * block is known. */
+        [STATEMENT_NEXT_EXPIRED] =
+                "SELECT max(?1, coalesce((SELECT block * 1024 - 1 FROM span WHERE block >= ?1 / 1024"
+                " AND min_ms < ?2 ORDER BY block LIMIT 1), ?3))",
         [STATEMENT_DELETE_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
         [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id BETWEEN ?1 * 1024 AND ?1 * 1024 + 1023",
         [STATEMENT_ARCHIVED] =

@@ -302,6 +302,50 @@ static void what_is_old_goes_in_small_steps_and_the_file_shrinks(void **state)
         assert_true(after.st_size * 4 < before.st_size);
 }
 
+#define AHEAD_ROWS 2500  /* more than retention.c looks at in two steps */
+#define BEHIND_ROWS 3000 /* and more than rollup.c leaves for later */
+
+/* Forwarded rows as the first one: some from a time that has not come, others after them. */
+static void forward_with_a_clock_ahead(void)
+{
+        char sql[512];
+        sqlite3 *db = NULL;
+        (void)snprintf(sql, sizeof(sql),
+                       "WITH RECURSIVE n(i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < %d)"
+                       "INSERT INTO message(seq, name_ms, node, received_ms, delivery, digest, size,"
+                       " client_address, client_id, forwarded_ms, seal)"
+                       "SELECT i, name_ms, node, received_ms + (i <= %d) * 86400000, 3, digest, size,"
+                       " client_address, client_id, received_ms, 0 FROM n, message WHERE seq = 1",
+                       AHEAD_ROWS + BEHIND_ROWS, AHEAD_ROWS);
+        assert_int_equal(sqlite3_open(store.config->ledger.file, &db), SQLITE_OK);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+/* Those stay that came "tomorrow", the first one, which is not forwarded, and the newest. */
+static void what_is_old_goes_also_behind_rows_of_a_clock_that_was_ahead(void **state)
+{
+        (void)state;
+        struct query *query = NULL;
+        int64_t until_ms = clock_monotonic_ms() + 30000, left = BEHIND_ROWS;
+        store_open();
+        assert_int_equal(store_receive("hello", NULL), VERDICT_ACCEPTED);
+        store_close();
+        forward_with_a_clock_ahead();
+        config_unref(store.config);
+        store.config =
+                store_config("[ledger]\nretention=1s\n[policy]\ndeduplicate=0\n[staging]\nmin_free=0%\n");
+        store_open();
+        assert_int_equal(query_open(store.config->ledger.file, &query), 0);
+        while (left > 1) {
+                assert_true(clock_monotonic_ms() < until_ms);
+                (void)usleep(10000);
+                left = count_rows(query) - AHEAD_ROWS;
+        }
+        assert_int_equal(left, 1);
+        query_close(query);
+}
+
 static int run_broken(struct ledger *ledger, struct ledger_job *job)
 {
         (void)ledger;
@@ -353,6 +397,7 @@ int main(void)
                 TEST(what_is_forwarded_and_old_is_removed_but_never_the_newest),
                 TEST(statistics_are_no_damage),
                 TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
+                TEST(what_is_old_goes_also_behind_rows_of_a_clock_that_was_ahead),
                 TEST(after_a_fault_everything_is_refused_until_the_ledger_is_reopened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
