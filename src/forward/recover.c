@@ -36,6 +36,12 @@ static bool is_configured(const struct pass *pass, const char *place)
                strcmp(place, pass->config->forwarder.inbox_fallback) == 0;
 }
 
+/* That it cannot be opened now says nothing of the place. */
+static bool is_passing(int fault)
+{
+        return fault == -EMFILE || fault == -ENFILE || fault == -ENOMEM || fault == -EAGAIN || fault == -EIO;
+}
+
 /* Finds the inbox that rows of this id were begun in. */
 static int find_inbox(struct recovery *recovery, int64_t id)
 {
@@ -66,7 +72,10 @@ static int find_inbox(struct recovery *recovery, int64_t id)
                 recovery->inbox = recovery->opened;
         /* The place of a configured inbox may come back (a share not mounted);
          * one that is configured no more is not waited for. */
-        recovery->gone = !recovery->inbox && !is_configured(pass, place);
+        recovery->gone = !recovery->inbox && !is_configured(pass, place) && !is_passing(r);
+        if (is_passing(r))
+                log_mgr(LOG_ERROR, "The inbox %s, where messages are half-way, cannot be opened now: %s",
+                        place, inbox_explain(place, r));
         return 0;
 }
 

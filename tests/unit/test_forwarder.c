@@ -8,6 +8,17 @@
 static struct forwarder *forwarder;
 static int run_fd = -1;
 
+static const char *closed_place; /* no file descriptor is left to open it; NULL: there is */
+
+int __real_inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox);
+int __wrap_inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox);
+int __wrap_inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox)
+{
+        if (closed_place && strcmp(place, closed_place) == 0)
+                return -EMFILE;
+        return __real_inbox_open(config, place, ret_inbox);
+}
+
 static void nothing_to_stage(void *arg, int64_t deadline_ms)
 {
         (void)arg;
@@ -208,6 +219,25 @@ static void rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person(void **stat
         assert_int_equal(delivery_requeue(store.ledger, one.seq), 0);
 }
 
+static void rows_half_way_wait_out_what_is_no_fault_of_their_inbox(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = copied("one");
+        store_write(in_folder("inbox", &one, ".tmp"), "one", 3);
+        assert_int_equal(mkdir(store_path("new"), 0750), 0);
+        free(store.config->forwarder.inbox);
+        store.config->forwarder.inbox = strdup(store_path("new"));
+        closed_place = store_path("inbox");
+        struct forwarder_run result = run();
+        closed_place = NULL;
+        assert_int_not_equal(result.fault, 0);
+        assert_int_equal(ledger_totals(store.ledger).copied, 1);
+        (void)run();
+        assert_int_equal(ledger_totals(store.ledger).quarantined, 0);
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+}
+
 static void a_damaged_file_is_quarantined_and_the_others_go_on(void **state)
 {
         (void)state;
@@ -286,6 +316,7 @@ int main(void)
                 TEST(an_empty_folder_in_the_place_of_the_inbox_decides_nothing),
                 TEST(rows_half_way_to_an_inbox_of_the_past_are_finished_there),
                 TEST(rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person),
+                TEST(rows_half_way_wait_out_what_is_no_fault_of_their_inbox),
                 TEST(a_damaged_file_is_quarantined_and_the_others_go_on),
                 TEST(a_file_gone_from_staging_is_not_sent_by_guess),
                 TEST(another_file_of_the_same_name_is_not_replaced),
