@@ -120,9 +120,11 @@ int ledger_run_simple(struct ledger *ledger, enum statement which);
 /* seal.c */
 int64_t ledger_seal(const struct message_name *name, enum delivery delivery, size_t size, int64_t inbox,
                     const unsigned char *digest);
-int ledger_add_seal(sqlite3 *db); /* as an SQL function */
 int ledger_seal_schema(sqlite3 *db);
 int ledger_check_schema(sqlite3 *db); /* -EUCLEAN: not the tables that were sealed */
+
+/* functions.c */
+int ledger_add_functions(sqlite3 *db);
 
 /* damage.c: 0, or -EUCLEAN when rows or pages are not what we wrote.
  * *ret_suspect: all is sound, but later commits are missing. */

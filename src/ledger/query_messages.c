@@ -4,11 +4,9 @@
 #include "query_private.h"
 #include "rollup.h"
 
-#include "fsp/catalog.h"
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/query.h"
-#include "fsp/text.h"
 #include "ledger_private.h"
 #include <errno.h>
 #include <stdio.h>
@@ -56,41 +54,6 @@ struct row {
         struct query_message message;
         char texts[]; /* what message points to */
 };
-
-/* matches_glob(pattern, text); null matches nothing. */
-static void sql_matches_glob(sqlite3_context *context, int count, sqlite3_value **values)
-{
-        const char *pattern = (const char *)sqlite3_value_text(values[0]);
-        const char *text = (const char *)sqlite3_value_text(values[1]);
-
-        (void)count; /* SQLite has checked it */
-        sqlite3_result_int(context, pattern && text && text_matches_glob(pattern, text));
-}
-
-/* state_class(topic_type, state_id); null when there is no state. */
-static void sql_state_class(sqlite3_context *context, int count, sqlite3_value **values)
-{
-        (void)count; /* SQLite has checked it */
-        if (sqlite3_value_type(values[0]) == SQLITE_NULL)
-                sqlite3_result_null(context);
-        else
-                sqlite3_result_text(
-                        context,
-                        catalog_class(sqlite3_value_int64(values[0]), sqlite3_value_int64(values[1])), -1,
-                        SQLITE_STATIC);
-}
-
-int query_add_functions(sqlite3 *db)
-{
-        const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
-        int result = sqlite3_create_function_v2(db, "matches_glob", 2, flags, NULL, sql_matches_glob, NULL,
-                                                NULL, NULL);
-
-        if (result == SQLITE_OK)
-                result = sqlite3_create_function_v2(db, "state_class", 2, flags, NULL, sql_state_class, NULL,
-                                                    NULL, NULL);
-        return ledger_errno(result);
-}
 
 struct condition {
         bool wanted;
@@ -387,7 +350,6 @@ int query_messages(struct query *query, const struct query_filter *filter,
                              .left = filter->limit == 0 ? UINT64_MAX : filter->limit,
                              .visit = visit,
                              .arg = arg };
-        int r = query_add_functions(walk.db);
 
         if (filter->oldest_first)
                 walk.page = (struct page){ .from = filter->after_seq, .after = LEDGER_PARTS };
@@ -395,8 +357,6 @@ int query_messages(struct query *query, const struct query_filter *filter,
                 walk.page.from = filter->from_seq;
                 walk.page.after = filter->from_part;
         }
-        if (r < 0)
-                return r;
         if (filter->oldest_first)
                 return show_all(&walk, WAY_OLDEST_FIRST, 0);
         return filter->seq ? show_all(&walk, WAY_NEWEST_FIRST, filter->seq) : show_newest_first(&walk);

@@ -12,9 +12,6 @@ sqlite3 *query_db(struct query *query);
 int query_bind_number(sqlite3_stmt *statement, const char *name, int64_t value);
 int query_bind_text(sqlite3_stmt *statement, const char *name, const char *value);
 
-/* matches_glob(pattern, text) and state_class(topic_type, state_id). */
-int query_add_functions(sqlite3 *db);
-
 /* What this connection knows of the clients beyond the ledger's own tables:
  * its temporary ones hold every client with a message after from, up to to. */
 struct query_clients {

@@ -1,10 +1,8 @@
 /* The folding of messages into what is known of each client. */
 #include "rollup.h"
 
-#include "fsp/errors.h"
 #include "ledger_private.h"
 #include <errno.h>
-#include <jansson.h>
 
 /* The writer lets so many messages lie before it folds, since a page of a table
  * is written once a step however many clients of it are in it; for a reader
@@ -88,37 +86,6 @@ static const char *const fold_temporary[] = {
         STATE("temp."),
 };
 _Static_assert(ROLLUP_SLOT_COUNT == 9, "as the texts above have it");
-
-static void sql_state_error(sqlite3_context *context, int count, sqlite3_value **values)
-{
-        (void)count; /* SQLite has checked it */
-        sqlite3_result_int64(context, errors_in_state((const char *)sqlite3_value_text(values[0]),
-                                                      (const char *)sqlite3_value_text(values[1])));
-}
-
-static void sql_state_param(sqlite3_context *context, int count, sqlite3_value **values)
-{
-        const char *list = (const char *)sqlite3_value_text(values[0]);
-        json_t *params = list ? json_loads(list, 0, NULL) : NULL;
-        const char *text = json_string_value(json_array_get(params, 0));
-
-        (void)count; /* as above */
-        if (text)
-                sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
-        json_decref(params);
-}
-
-int rollup_add_functions(sqlite3 *db)
-{
-        const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY;
-        int result = sqlite3_create_function_v2(db, "state_error", 2, flags, NULL, sql_state_error, NULL,
-                                                NULL, NULL);
-
-        if (result == SQLITE_OK)
-                result = sqlite3_create_function_v2(db, "state_param", 1, flags, NULL, sql_state_param, NULL,
-                                                    NULL, NULL);
-        return ledger_errno(result);
-}
 
 int rollup_cursor(sqlite3 *db, int64_t *ret_seq)
 {

@@ -67,8 +67,6 @@ enum rollup_slot {
         "NULL, PRIMARY KEY(topic_type, state_id, id)) WITHOUT ROWID;"                                        \
         "CREATE TABLE span(block INTEGER PRIMARY KEY, min_ms INTEGER NOT NULL, max_ms INTEGER NOT NULL);"
 
-/* What folding calls: state_error(params, details), state_param(params). */
-int rollup_add_functions(sqlite3 *db);
 /* Up to which seq the ledger's own tables go. */
 int rollup_cursor(sqlite3 *db, int64_t *ret_seq);
 /* Folds the messages after < seq <= to into the connection's temporary tables. */

@@ -168,9 +168,7 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
                                       NULL, NULL, NULL);
         int r = ledger_errno(result);
         if (r == 0)
-                r = ledger_add_seal(db);
-        if (r == 0)
-                r = rollup_add_functions(db);
+                r = ledger_add_functions(db);
         if (r == 0)
                 r = check_version(db, create);
         if (r < 0) {

@@ -41,30 +41,6 @@ int64_t ledger_seal(const struct message_name *name, enum delivery delivery, siz
         return seal(&row, sizeof(row));
 }
 
-/* seal(seq, name_ms, node, delivery, size, inbox, digest) */
-static void sql_seal(sqlite3_context *context, int count, sqlite3_value **values)
-{
-        (void)count; /* SQLite has checked it */
-        if (sqlite3_value_bytes(values[6]) != LEDGER_DIGEST_SIZE) {
-                sqlite3_result_null(context); /* fits no seal */
-                return;
-        }
-        struct message_name name = { .seq = sqlite3_value_int64(values[0]),
-                                     .time_ms = sqlite3_value_int64(values[1]),
-                                     .node = (unsigned)sqlite3_value_int(values[2]) };
-        sqlite3_result_int64(context,
-                             ledger_seal(&name, (enum delivery)sqlite3_value_int(values[3]),
-                                         (size_t)sqlite3_value_int64(values[4]),
-                                         sqlite3_value_int64(values[5]), sqlite3_value_blob(values[6])));
-}
-
-int ledger_add_seal(sqlite3 *db)
-{
-        return ledger_errno(sqlite3_create_function_v2(db, "seal", 7,
-                                                       SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
-                                                       NULL, sql_seal, NULL, NULL, NULL));
-}
-
 static int seal_of_schema(sqlite3 *db, int64_t *ret_seal)
 {
         /* "broken" comes and goes, see salvage.c; so does what ANALYZE leaves. */

@@ -73,10 +73,8 @@ int query_enter_clients(struct query *query, bool *ret_own)
         sqlite3 *db = query_db(query);
         struct query_clients *clients = query_clients(query);
         bool own = sqlite3_get_autocommit(db);
-        int r = query_add_functions(db);
+        int r = clients->made ? 0 : make_tables(db, clients);
 
-        if (r == 0 && !clients->made)
-                r = make_tables(db, clients);
         if (r == 0 && own)
                 r = query_begin(query);
         if (r < 0)

@@ -1,0 +1,89 @@
+/* What our SQL calls beside SQLite's own functions. */
+#include "ledger_private.h"
+
+#include "fsp/catalog.h"
+#include "fsp/errors.h"
+#include "fsp/text.h"
+#include <jansson.h>
+
+/* The count of arguments is not looked at: SQLite has checked it. */
+static void seal(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        (void)count;
+        if (sqlite3_value_bytes(values[6]) != LEDGER_DIGEST_SIZE) {
+                sqlite3_result_null(context); /* fits no seal */
+                return;
+        }
+        struct message_name name = { .seq = sqlite3_value_int64(values[0]),
+                                     .time_ms = sqlite3_value_int64(values[1]),
+                                     .node = (unsigned)sqlite3_value_int(values[2]) };
+        sqlite3_result_int64(context,
+                             ledger_seal(&name, (enum delivery)sqlite3_value_int(values[3]),
+                                         (size_t)sqlite3_value_int64(values[4]),
+                                         sqlite3_value_int64(values[5]), sqlite3_value_blob(values[6])));
+}
+
+static void state_error(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        (void)count;
+        sqlite3_result_int64(context, errors_in_state((const char *)sqlite3_value_text(values[0]),
+                                                      (const char *)sqlite3_value_text(values[1])));
+}
+
+static void state_param(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        const char *list = (const char *)sqlite3_value_text(values[0]);
+        json_t *params = list ? json_loads(list, 0, NULL) : NULL;
+        const char *text = json_string_value(json_array_get(params, 0));
+
+        (void)count;
+        if (text)
+                sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
+        json_decref(params);
+}
+
+/* Null matches nothing. */
+static void matches_glob(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        const char *pattern = (const char *)sqlite3_value_text(values[0]);
+        const char *text = (const char *)sqlite3_value_text(values[1]);
+
+        (void)count;
+        sqlite3_result_int(context, pattern && text && text_matches_glob(pattern, text));
+}
+
+/* Null when there is no state. */
+static void state_class(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        (void)count;
+        if (sqlite3_value_type(values[0]) == SQLITE_NULL)
+                sqlite3_result_null(context);
+        else
+                sqlite3_result_text(
+                        context,
+                        catalog_class(sqlite3_value_int64(values[0]), sqlite3_value_int64(values[1])), -1,
+                        SQLITE_STATIC);
+}
+
+struct function {
+        const char *name;
+        int arguments;
+        void (*call)(sqlite3_context *context, int count, sqlite3_value **values);
+};
+static const struct function functions[] = {
+        { "seal", 7, seal },                 /* seq, name_ms, node, delivery, size, inbox, digest */
+        { "state_error", 2, state_error },   /* params, details */
+        { "state_param", 1, state_param },   /* params: the first of them */
+        { "matches_glob", 2, matches_glob }, /* pattern, text */
+        { "state_class", 2, state_class },   /* topic_type, state_id */
+};
+
+int ledger_add_functions(sqlite3 *db)
+{
+        int result = SQLITE_OK;
+        for (size_t i = 0; result == SQLITE_OK && i < sizeof(functions) / sizeof(functions[0]); i++)
+                result = sqlite3_create_function_v2(db, functions[i].name, functions[i].arguments,
+                                                    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+                                                    NULL, functions[i].call, NULL, NULL, NULL);
+        return ledger_errno(result);
+}
