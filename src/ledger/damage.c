@@ -101,47 +101,40 @@ bool ledger_wal_has_lost(const char *path)
         return !as_after_a_crash || lost_commits(&wal, st.st_size) > 1;
 }
 
-static int ask(sqlite3 *db, const char *sql, bool (*is_good)(sqlite3_stmt *row))
+static int check_pages(sqlite3 *db)
 {
         sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+        int result = sqlite3_prepare_v2(db, "PRAGMA integrity_check(1)", -1, &statement, NULL);
         if (result == SQLITE_OK)
                 result = sqlite3_step(statement);
-        int r = result == SQLITE_ROW && !is_good(statement) ? -EUCLEAN : ledger_errno(result);
+        const char *text = result == SQLITE_ROW ? (const char *)sqlite3_column_text(statement, 0) : "ok";
+        int r = text && strcmp(text, "ok") == 0 ? ledger_errno(result) : -EUCLEAN;
         (void)sqlite3_finalize(statement); /* repeats the result of step */
         return r;
-}
-
-static bool is_zero(sqlite3_stmt *row)
-{
-        return sqlite3_column_int64(row, 0) == 0;
-}
-
-static bool is_ok(sqlite3_stmt *row)
-{
-        const char *text = (const char *)sqlite3_column_text(row, 0);
-        return text && strcmp(text, "ok") == 0;
 }
 
 int ledger_verify(const char *path, sqlite3 *db, bool wal_has_lost, bool *ret_suspect)
 {
         struct stat st;
+        int64_t running = 0, broken = 0;
         /* 'running' is written at each start and reaches the ledger's own file
          * at once; an orderly stop takes it back. */
         int r = ledger_check_schema(db);
         if (r < 0)
                 return r;
-        int running = ask(db, "SELECT count(*) FROM meta WHERE key = 'running'", is_zero);
-        bool suspect = running == -EUCLEAN && wal_has_lost;
-        r = running == -EUCLEAN ? 0 : running;
+        r = ledger_read_number(db, "SELECT count(*) FROM meta WHERE key = 'running'", &running);
+        bool suspect = running > 0 && wal_has_lost;
         if (r == 0)
-                r = ask(db,
+                r = ledger_read_number(
+                        db,
                         "SELECT count(*) FROM message WHERE delivery <> 3"
                         " AND seal IS NOT seal(seq, name_ms, node, delivery, size, inbox, digest)",
-                        is_zero);
+                        &broken);
+        if (r == 0 && broken > 0)
+                r = -EUCLEAN;
         bool small = stat(path, &st) == 0 && (uint64_t)st.st_size <= SMALL_LEDGER;
         if (r == 0 && (small || suspect))
-                r = ask(db, "PRAGMA integrity_check(1)", is_ok);
+                r = check_pages(db);
         if (r == 0)
                 *ret_suspect = suspect;
         return r;

@@ -39,26 +39,15 @@ struct mark {
         int64_t shipment;   /* made by MARK_COPIED, ended by MARK_FORWARDED */
 };
 
-static int delete_body(struct ledger *ledger, int64_t seq)
-{
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DELETE_BODY);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, seq); /* cannot fail on a prepared parameter */
-        return ledger_run(ledger, statement);
-}
-
 /* Each of these statements returns size, the state it went to and the one it
  * came from; nothing when the row was not in the state to start from. */
 static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq, int64_t now_ms)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, mark->statement);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, mark->statement, seq, now_ms);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, seq); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, now_ms);
         if (mark->statement == STATEMENT_MARK_COPIED)
-                (void)sqlite3_bind_int64(statement, 3, mark->inbox);
+                (void)sqlite3_bind_int64(statement, 3, mark->inbox); /* cannot fail on a prepared parameter */
         if (mark->statement == STATEMENT_MARK_QUARANTINED)
                 (void)sqlite3_bind_text(statement, 3, mark->reason, -1, SQLITE_STATIC);
         int result = sqlite3_step(statement);
@@ -72,7 +61,7 @@ static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq,
         int r = ledger_errno(result);
         if (r == 0 && mark->statement == STATEMENT_MARK_FORWARDED &&
             ledger->batch_config->ledger.archive_size == 0)
-                r = delete_body(ledger, seq);
+                r = LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, seq);
         return r;
 }
 
@@ -84,14 +73,10 @@ static int charge_throttle(struct ledger *ledger, struct mark *mark, int64_t now
         bool ends = mark->statement == STATEMENT_MARK_FORWARDED && mark->shipment > 0;
         if (!begins && !ends)
                 return 0;
-        sqlite3_stmt *statement =
-                ledger_statement(ledger, ends ? STATEMENT_SHIPMENT_DONE : STATEMENT_INSERT_SHIPMENT);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ends ? mark->shipment : now_ms); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, ends ? now_ms : (int64_t)mark->count);
-        int r = ledger_run(ledger, statement);
-        if (r == 0 && begins)
+        if (ends)
+                return LEDGER_RUN(ledger, STATEMENT_SHIPMENT_DONE, mark->shipment, now_ms);
+        int r = LEDGER_RUN(ledger, STATEMENT_INSERT_SHIPMENT, now_ms, (int64_t)mark->count);
+        if (r == 0)
                 mark->shipment = sqlite3_last_insert_rowid(ledger->db);
         return r;
 }
@@ -157,11 +142,9 @@ struct requeue {
 static int run_requeue(struct ledger *ledger, struct ledger_job *job)
 {
         struct requeue *requeue = (struct requeue *)job;
-        sqlite3_stmt *look = ledger_statement(ledger, STATEMENT_REQUEUE_LOOK);
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_REQUEUE);
-        if (!look || !statement)
+        sqlite3_stmt *look = LEDGER_BOUND(ledger, STATEMENT_REQUEUE_LOOK, requeue->seq);
+        if (!look)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(look, 1, requeue->seq); /* as above */
         int result = sqlite3_step(look);
         int delivery = sqlite3_column_int(look, 0);
         int64_t size = sqlite3_column_int64(look, 1);
@@ -175,9 +158,8 @@ static int run_requeue(struct ledger *ledger, struct ledger_job *job)
         requeue->outcome = !ended ? -EALREADY : !kept ? -ENODATA : 0;
         if (requeue->outcome < 0)
                 return 0;
-        (void)sqlite3_bind_int64(statement, 1, requeue->seq); /* as above */
         ledger_count(ledger, (enum delivery)delivery, DELIVERY_RECEIVED, size);
-        return ledger_run(ledger, statement);
+        return LEDGER_RUN(ledger, STATEMENT_REQUEUE, requeue->seq);
 }
 
 int delivery_requeue(struct ledger *ledger, int64_t seq)
@@ -199,12 +181,10 @@ struct requeue_since {
 static int run_requeue_since(struct ledger *ledger, struct ledger_job *job)
 {
         struct requeue_since *step = (struct requeue_since *)job;
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_REQUEUE_SINCE);
+        sqlite3_stmt *statement =
+                LEDGER_BOUND(ledger, STATEMENT_REQUEUE_SINCE, step->after_seq, step->since_ms, SINCE_STEP);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, step->after_seq); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, step->since_ms);
-        (void)sqlite3_bind_int(statement, 3, SINCE_STEP);
         int result;
         step->count = 0;
         while ((result = sqlite3_step(statement)) == SQLITE_ROW)
@@ -241,12 +221,7 @@ struct resume {
 
 static int run_resume(struct ledger *ledger, struct ledger_job *job)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_RESUME_SHIPMENTS);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ((struct resume *)job)->last); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, clock_wall_ms());
-        return ledger_run(ledger, statement);
+        return LEDGER_RUN(ledger, STATEMENT_RESUME_SHIPMENTS, ((struct resume *)job)->last, clock_wall_ms());
 }
 
 int delivery_resume_shipments(struct ledger *ledger, int64_t last)
@@ -301,18 +276,13 @@ struct oldest {
 static int run_oldest(struct ledger *ledger, struct ledger_job *job)
 {
         struct oldest *oldest = (struct oldest *)job;
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_OLDEST);
-        if (!statement)
-                return -ENOMEM;
         for (int delivery = DELIVERY_RECEIVED; delivery <= DELIVERY_COPIED; delivery++) {
-                (void)sqlite3_bind_int(statement, 1, delivery); /* as above */
-                int result = sqlite3_step(statement);
-                int64_t ms = sqlite3_column_int64(statement, 0);
-                (void)sqlite3_reset(statement); /* repeats the result of step */
-                if (result != SQLITE_ROW && result != SQLITE_DONE)
-                        return ledger_errno(result);
-                if (result == SQLITE_ROW &&
-                    (oldest->received_ms == CLOCK_UNKNOWN || ms < oldest->received_ms))
+                sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_OLDEST, delivery);
+                int64_t ms;
+                int r = statement ? ledger_step_number(statement, &ms) : -ENOMEM;
+                if (r < 0 && r != -ENOENT)
+                        return r;
+                if (r == 0 && (oldest->received_ms == CLOCK_UNKNOWN || ms < oldest->received_ms))
                         oldest->received_ms = ms;
         }
         return 0;

@@ -5,7 +5,6 @@
 
 #include "fsp/clock.h"
 #include "fsp/query.h"
-#include <errno.h>
 
 #define HOUR_MS INT64_C(3600000)
 #define KEPT_MS (31 * 24 * HOUR_MS)
@@ -14,23 +13,13 @@ int ledger_count_hour(struct ledger *ledger)
 {
         if (ledger->accepted == 0 && ledger->forwarded == 0)
                 return 0;
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_COUNT_HOUR);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(
-                statement, 1, clock_wall_ms() / HOUR_MS * HOUR_MS); /* cannot fail on a prepared parameter */
-        (void)sqlite3_bind_int64(statement, 2, ledger->accepted);
-        (void)sqlite3_bind_int64(statement, 3, ledger->forwarded);
-        return ledger_run(ledger, statement);
+        return LEDGER_RUN(ledger, STATEMENT_COUNT_HOUR, clock_wall_ms() / HOUR_MS * HOUR_MS, ledger->accepted,
+                          ledger->forwarded);
 }
 
 int ledger_forget_hours(struct ledger *ledger)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DELETE_HOURS);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, clock_wall_ms() - KEPT_MS); /* as above */
-        return ledger_run(ledger, statement);
+        return LEDGER_RUN(ledger, STATEMENT_DELETE_HOURS, clock_wall_ms() - KEPT_MS);
 }
 
 int query_hours(struct query *query, int64_t since_ms,

@@ -113,9 +113,19 @@ int ledger_errno(int result);
 sqlite3_stmt *ledger_statement(struct ledger *ledger,
                                enum statement which); /* reset; NULL: out of memory or damage */
 void ledger_finalize(struct ledger *ledger);
-/* Steps a statement that gives no row, then resets it. */
+/* The same with ?1, ?2 and so on bound to these numbers. */
+sqlite3_stmt *ledger_bind(struct ledger *ledger, enum statement which, const int64_t *numbers, int count);
+#define LEDGER_BOUND(ledger, which, ...)                                                                     \
+        ledger_bind(ledger, which, (const int64_t[]){ __VA_ARGS__ },                                         \
+                    (int)(sizeof((const int64_t[]){ __VA_ARGS__ }) / sizeof(int64_t)))
+/* Steps a statement that gives no row, then resets it; NULL: why there is none. */
 int ledger_run(struct ledger *ledger, sqlite3_stmt *statement);
 int ledger_run_simple(struct ledger *ledger, enum statement which);
+#define LEDGER_RUN(ledger, which, ...) ledger_run(ledger, LEDGER_BOUND(ledger, which, __VA_ARGS__))
+/* The one number that a statement gives, then resets it.  -ENOENT: no row, or null. */
+int ledger_step_number(sqlite3_stmt *statement, int64_t *ret_number);
+/* The same of sql, on any connection. */
+int ledger_read_number(sqlite3 *db, const char *sql, int64_t *ret_number);
 
 /* seal.c */
 int64_t ledger_seal(const struct message_name *name, enum delivery delivery, size_t size, int64_t inbox,
@@ -140,6 +150,15 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
 
 /* intake.c */
 #define LEDGER_PARTS 1024 /* state.id is seq * LEDGER_PARTS + part */
+/* And in SQL. */
+#define LEDGER_TEXT_OF(number) #number
+#define LEDGER_TEXT(number) LEDGER_TEXT_OF(number)
+#define LEDGER_FIRST_STATE(seq) seq " * " LEDGER_TEXT(LEDGER_PARTS)
+#define LEDGER_STATES(first, last)                                                                           \
+        "BETWEEN " LEDGER_FIRST_STATE(first) " AND " LEDGER_FIRST_STATE(last) " + " LEDGER_TEXT(             \
+                LEDGER_PARTS) " - 1"
+#define LEDGER_SEQ(id) "(" id " / " LEDGER_TEXT(LEDGER_PARTS) ")"
+#define LEDGER_PART(id) "(" id " % " LEDGER_TEXT(LEDGER_PARTS) ")"
 int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room,
                 size_t *ret_size);
 

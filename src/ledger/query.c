@@ -229,14 +229,7 @@ int query_shipments(struct query *query, int64_t since_ms,
 
 int query_last_shipment(struct query *query, int64_t *ret_shipment)
 {
-        sqlite3_stmt *statement = NULL;
-        int r = prepare(query, &statement, "SELECT max(id) FROM shipment");
-        if (r == 0)
-                r = ledger_errno(sqlite3_step(statement));
-        if (r == 0)
-                *ret_shipment = sqlite3_column_int64(statement, 0); /* 0 for null */
-        (void)sqlite3_finalize(statement);                          /* as above */
-        return r;
+        return ledger_read_number(query->db, "SELECT coalesce(max(id), 0) FROM shipment", ret_shipment);
 }
 
 int query_find(struct query *query, const struct message_name *name, int64_t *ret_seq,

@@ -25,9 +25,8 @@
 static const char next_of_client[] =
         "SELECT previous FROM main.client_message WHERE seq = ?1 AND previous < ?1";
 static const char next_of_kind[] =
-        "SELECT id / 1024 FROM main.state_kind WHERE topic_type = ?2 AND state_id = ?3 AND id < ?1 * 1024"
-        " ORDER BY id DESC LIMIT 1";
-_Static_assert(LEDGER_PARTS == 1024, "as the texts have it");
+        "SELECT " LEDGER_SEQ("id") " FROM main.state_kind WHERE topic_type = ?2 AND state_id = ?3"
+                                   " AND id < " LEDGER_FIRST_STATE("?1") " ORDER BY id DESC LIMIT 1";
 
 /* Moves the source to its newest message before seq. */
 static int move_before(struct query_index *index, struct query_source *source, int64_t seq)
@@ -37,10 +36,9 @@ static int move_before(struct query_index *index, struct query_source *source, i
                 (void)sqlite3_bind_int64(index->next, 2, source->topic_type);
                 (void)sqlite3_bind_int64(index->next, 3, source->state_id);
         }
-        int result = sqlite3_step(index->next);
-        source->seq = result == SQLITE_ROW ? sqlite3_column_int64(index->next, 0) : 0; /* 0 for null */
-        (void)sqlite3_reset(index->next); /* repeats the result of step */
-        return ledger_errno(result);
+        source->seq = 0;
+        int r = ledger_step_number(index->next, &source->seq);
+        return r == -ENOENT ? 0 : r;
 }
 
 /* -E2BIG: more than most. */
@@ -126,28 +124,36 @@ static int add_kinds(struct query_index *index, sqlite3 *db, const struct query_
         return r < 0 ? r : ledger_errno(result);
 }
 
+/* What sql, prepared for the moment, gives for one number. */
+static int look_up(sqlite3 *db, const char *sql, int64_t of, int64_t *ret_number)
+{
+        sqlite3_stmt *statement = NULL;
+        int r = ledger_errno(sqlite3_prepare_v2(db, sql, -1, &statement, NULL));
+
+        if (r == 0) {
+                (void)sqlite3_bind_int64(statement, 1, of); /* as above */
+                r = ledger_step_number(statement, ret_number);
+        }
+        (void)sqlite3_finalize(statement); /* as above */
+        return r;
+}
+
 /* Are there few with the delivery that the filter asks for? */
 static int is_short(sqlite3 *db, const struct query_filter *filter, bool *ret_short)
 {
-        static const char sql[] = "SELECT count(*) FROM (SELECT 1 FROM main.message INDEXED BY message_open"
-                                  " WHERE delivery = ?1 AND delivery <> 3 LIMIT ?2)";
-        sqlite3_stmt *statement = NULL;
-        int result;
+        static const char sql[] =
+                "SELECT count(*) FROM (SELECT 1 FROM main.message INDEXED BY message_open"
+                " WHERE delivery = ?1 AND delivery <> 3 LIMIT " LEDGER_TEXT(FEW_ON_THEIR_WAY) ")";
+        int64_t count;
 
         if (filter->delivery == -1 || filter->delivery == DELIVERY_FORWARDED) {
                 *ret_short = false;
                 return 0;
         }
-        result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-        if (result == SQLITE_OK) {
-                (void)sqlite3_bind_int(statement, 1, filter->delivery); /* as above */
-                (void)sqlite3_bind_int(statement, 2, FEW_ON_THEIR_WAY);
-                result = sqlite3_step(statement);
-        }
-        if (result == SQLITE_ROW)
-                *ret_short = sqlite3_column_int(statement, 0) < FEW_ON_THEIR_WAY;
-        (void)sqlite3_finalize(statement); /* as above */
-        return ledger_errno(result);
+        int r = look_up(db, sql, filter->delivery, &count);
+        if (r == 0)
+                *ret_short = count < FEW_ON_THEIR_WAY;
+        return r;
 }
 
 static int add_sources(struct query_index *index, sqlite3 *db, const struct query_filter *filter)
@@ -214,17 +220,12 @@ void query_index_close(struct query_index *index)
 /* *bound becomes what sql gives for ms, times ROLLUP_SPAN; without a row it stays. */
 static int look_up_block(sqlite3 *db, const char *sql, int64_t ms, int64_t behind, int64_t *bound)
 {
-        sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
+        int64_t block;
+        int r = look_up(db, sql, ms, &block);
 
-        if (result == SQLITE_OK) {
-                (void)sqlite3_bind_int64(statement, 1, ms); /* as above */
-                result = sqlite3_step(statement);
-        }
-        if (result == SQLITE_ROW)
-                *bound = sqlite3_column_int64(statement, 0) * ROLLUP_SPAN + behind;
-        (void)sqlite3_finalize(statement); /* as above */
-        return ledger_errno(result);
+        if (r == 0)
+                *bound = block * ROLLUP_SPAN + behind;
+        return r == -ENOENT ? 0 : r;
 }
 
 int query_index_span(sqlite3 *db, const struct query_filter *filter, int64_t *ret_oldest, int64_t *ret_newest)

@@ -17,9 +17,11 @@
 
 #define COLUMNS                                                                                              \
         "m.seq, m.name_ms, m.node, m.received_ms, m.delivery, m.size, m.staged_ms, m.copied_ms,"             \
-        " m.forwarded_ms, m.quarantined_ms, s.id & 1023, s.topic_type, s.state_id, s.message_time_ms,"       \
-        " m.client_address, m.client_id, m.netbios_name, m.client_version, m.reason, s.topic_id,"            \
-        " s.serial_number, s.params, s.details"
+        " m.forwarded_ms, m.quarantined_ms, " LEDGER_PART(                                                   \
+                "s.id") ", s.topic_type, s.state_id, s.message_time_ms,"                                     \
+                        " m.client_address, m.client_id, m.netbios_name, m.client_version, m.reason, "       \
+                        "s.topic_id,"                                                                        \
+                        " s.serial_number, s.params, s.details"
 /* The order of COLUMNS. */
 enum column {
         COLUMN_SEQ,
@@ -63,10 +65,10 @@ struct condition {
 /* In what order, and where a page begins: :from is a message, of which the parts after :after follow. */
 enum way { WAY_NEWEST_FIRST, WAY_OLDEST_FIRST, WAY_ONE_MESSAGE };
 static const char *const ways[] = {
-        [WAY_NEWEST_FIRST] =
-                "m.seq <= :from AND m.seq >= :oldest AND (m.seq < :from OR IFNULL(s.id & 1023, 0) > :after)",
-        [WAY_OLDEST_FIRST] = "m.seq >= :from AND (m.seq > :from OR (s.id & 1023) > :after)",
-        [WAY_ONE_MESSAGE] = "m.seq = :from AND IFNULL(s.id & 1023, 0) > :after",
+        [WAY_NEWEST_FIRST] = "m.seq <= :from AND m.seq >= :oldest AND (m.seq < :from OR IFNULL(" LEDGER_PART(
+                "s.id") ", 0) > :after)",
+        [WAY_OLDEST_FIRST] = "m.seq >= :from AND (m.seq > :from OR " LEDGER_PART("s.id") " > :after)",
+        [WAY_ONE_MESSAGE] = "m.seq = :from AND IFNULL(" LEDGER_PART("s.id") ", 0) > :after",
 };
 
 /* Only the conditions that the filter asks for, so that each plan is the best.
@@ -97,8 +99,7 @@ static char *build_sql(const struct query_filter *filter, enum way way)
         if (!out)
                 return NULL;
         (void)fputs("SELECT " COLUMNS " FROM message m LEFT JOIN state s"
-                    " ON s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023"
-                    " WHERE ",
+                    " ON s.id " LEDGER_STATES("m.seq", "m.seq") " WHERE ",
                     out); /* the stream remembers a fault until fclose */
         (void)fputs(ways[way], out);
         for (i = 0; i < sizeof(conditions) / sizeof(conditions[0]); i++)

@@ -55,25 +55,14 @@ static unsigned find_place(const struct table *table, int64_t key)
 
 static int write_seen(struct ledger *ledger, int64_t key, int64_t seq)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_SEEN_ADD);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1,
-                                 ledger->recent->generation); /* cannot fail on a prepared parameter */
-        (void)sqlite3_bind_int64(statement, 2, key);
-        (void)sqlite3_bind_int64(statement, 3, seq);
-        return ledger_run(ledger, statement);
+        return LEDGER_RUN(ledger, STATEMENT_SEEN_ADD, ledger->recent->generation, key, seq);
 }
 
 static int write_progress(struct ledger *ledger)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_SEEN_PROGRESS);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ledger->recent->moving_seq); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, ledger->recent->generation);
-        (void)sqlite3_bind_int64(statement, 3, ledger->recent->began_ms);
-        return ledger_run(ledger, statement);
+        const struct recent *recent = ledger->recent;
+        return LEDGER_RUN(ledger, STATEMENT_SEEN_PROGRESS, recent->moving_seq, recent->generation,
+                          recent->began_ms);
 }
 
 /* Those of the last generation came before this one began. */
@@ -148,11 +137,9 @@ int recent_add(struct ledger *ledger, const unsigned char *digest, int64_t seq)
 
 static int look_in_seen(struct ledger *ledger, int64_t key, int64_t *seqs)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_SEEN_LOOK);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_SEEN_LOOK, ledger->recent->generation, key);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ledger->recent->generation); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, key);
         int count = 0, result;
         while ((result = sqlite3_step(statement)) == SQLITE_ROW && count < 2)
                 seqs[count++] = sqlite3_column_int64(statement, 0);
@@ -177,12 +164,7 @@ int recent_find(struct ledger *ledger, const unsigned char *digest, int64_t ret_
 
 int recent_tidy(struct ledger *ledger)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_SEEN_FORGET);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ledger->recent->generation - 1); /* as above */
-        (void)sqlite3_bind_int(statement, 2, TIDY_ROWS);
-        int r = ledger_run(ledger, statement);
+        int r = LEDGER_RUN(ledger, STATEMENT_SEEN_FORGET, ledger->recent->generation - 1, TIDY_ROWS);
         return r < 0 ? r : sqlite3_changes(ledger->db) == TIDY_ROWS;
 }
 
@@ -205,10 +187,9 @@ static int make_room(struct ledger *ledger)
 static int read_progress(struct ledger *ledger)
 {
         struct recent *recent = ledger->recent;
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_SEEN_PROGRESS_LOOK);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_SEEN_PROGRESS_LOOK, clock_wall_ms());
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, clock_wall_ms()); /* as above */
         int result = sqlite3_step(statement);
         if (result == SQLITE_ROW) {
                 recent->moving_seq = recent->filled_seq = sqlite3_column_int64(statement, 0);
@@ -228,11 +209,10 @@ static int begin_at(struct ledger *ledger, int64_t seq)
 
 static int read_rows(struct ledger *ledger)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_SEEN_ROWS);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_SEEN_ROWS, ledger->recent->moving_seq,
+                                               clock_wall_ms() - ledger->batch_config->policy.deduplicate_ms);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ledger->recent->moving_seq); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, clock_wall_ms() - ledger->batch_config->policy.deduplicate_ms);
         int r = 0, result = SQLITE_DONE;
         bool any = false;
         while (r == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {

@@ -16,41 +16,22 @@ struct step {
         bool more;
 };
 
-static int delete_row(struct ledger *ledger, enum statement which, int64_t seq)
-{
-        sqlite3_stmt *statement = ledger_statement(ledger, which);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, seq); /* cannot fail on a prepared parameter */
-        return ledger_run(ledger, statement);
-}
-
 /* A clock that was ahead may have left any number of rows that are too young
  * before others that are old: the sweep goes on where these are known to be. */
 static int pass_over(struct ledger *ledger, int64_t before_ms)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_NEXT_EXPIRED);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ledger->expired_seq); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, before_ms);
-        (void)sqlite3_bind_int64(statement, 3, ledger->rolled_seq);
-        int result = sqlite3_step(statement);
-        if (result == SQLITE_ROW)
-                ledger->expired_seq = sqlite3_column_int64(statement, 0);
-        (void)sqlite3_reset(statement); /* repeats the result of step */
-        return ledger_errno(result);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_NEXT_EXPIRED, ledger->expired_seq, before_ms,
+                                               ledger->rolled_seq);
+        return statement ? ledger_step_number(statement, &ledger->expired_seq) : -ENOMEM;
 }
 
 /* A sweep goes from the oldest row to the newest, one step after another, past
  * those that are still on their way, and over those that are too young. */
 static int find_expired(struct ledger *ledger, int64_t before_ms, struct step *step)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_EXPIRED);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_EXPIRED, ledger->expired_seq, LOOK_ROWS);
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, ledger->expired_seq); /* as above */
-        (void)sqlite3_bind_int(statement, 2, LOOK_ROWS);
         int result = SQLITE_DONE, looked = 0;
         bool any = false;
         while (step->count < STEP_ROWS && (result = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -73,18 +54,14 @@ static int find_expired(struct ledger *ledger, int64_t before_ms, struct step *s
 
 static int is_over_archive(struct ledger *ledger, bool *ret_over)
 {
-        sqlite3_stmt *size = NULL;
-        int result = sqlite3_prepare_v2(ledger->db,
-                                        "SELECT (page_count - freelist_count) * page_size"
-                                        " FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
-                                        -1, &size, NULL);
-        if (result == SQLITE_OK)
-                result = sqlite3_step(size);
-        if (result == SQLITE_ROW)
-                *ret_over =
-                        (uint64_t)sqlite3_column_int64(size, 0) > ledger->batch_config->ledger.archive_size;
-        (void)sqlite3_finalize(size); /* as above */
-        return ledger_errno(result);
+        int64_t size;
+        int r = ledger_read_number(ledger->db,
+                                   "SELECT (page_count - freelist_count) * page_size"
+                                   " FROM pragma_page_count, pragma_freelist_count, pragma_page_size",
+                                   &size);
+        if (r == 0)
+                *ret_over = (uint64_t)size > ledger->batch_config->ledger.archive_size;
+        return r;
 }
 
 /* The oldest forwarded bodies, while the ledger is larger than the archive may
@@ -101,13 +78,11 @@ static int find_archived(struct ledger *ledger, struct step *step)
         }
         if (r < 0 || !over)
                 return r;
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_ARCHIVED);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_ARCHIVED, ledger->archived_seq, LOOK_ROWS);
         if (!statement)
                 return -ENOMEM;
         if (ledger->archived_seq == 0)
                 ledger->archived_more = false;
-        (void)sqlite3_bind_int64(statement, 1, ledger->archived_seq); /* as above */
-        (void)sqlite3_bind_int(statement, 2, LOOK_ROWS);
         int result = SQLITE_DONE;
         while (step->count < STEP_ROWS && (result = sqlite3_step(statement)) == SQLITE_ROW) {
                 step->more = true;
@@ -127,29 +102,19 @@ static int delete_step(struct ledger *ledger, const struct step *expired, const 
         for (size_t i = 0; r == 0 && i < expired->count; i++) {
                 r = rollup_forget(ledger, expired->seqs[i]);
                 if (r == 0)
-                        r = delete_row(ledger, STATEMENT_DELETE_BODY, expired->seqs[i]);
+                        r = LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, expired->seqs[i]);
                 if (r == 0)
-                        r = delete_row(ledger, STATEMENT_DELETE_STATES, expired->seqs[i]);
+                        r = LEDGER_RUN(ledger, STATEMENT_DELETE_STATES, expired->seqs[i]);
                 if (r == 0)
-                        r = delete_row(ledger, STATEMENT_DELETE_MESSAGE, expired->seqs[i]);
+                        r = LEDGER_RUN(ledger, STATEMENT_DELETE_MESSAGE, expired->seqs[i]);
         }
         for (size_t i = 0; r == 0 && i < archived->count; i++)
-                r = delete_row(ledger, STATEMENT_DELETE_BODY, archived->seqs[i]);
+                r = LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, archived->seqs[i]);
         if (r == 0)
                 r = ledger_run_simple(ledger, STATEMENT_COMMIT);
         if (r == 0)
                 r = ledger_run_simple(ledger, STATEMENT_VACUUM);
         return r;
-}
-
-static int forget_shipments(struct ledger *ledger, int64_t now_ms)
-{
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DELETE_SHIPMENTS);
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, /* as above */
-                                 now_ms - ledger->batch_config->forwarder.throttle_interval_ms);
-        return ledger_run(ledger, statement);
 }
 
 int ledger_tidy(struct ledger *ledger)
@@ -170,7 +135,8 @@ int ledger_tidy(struct ledger *ledger)
         if (r == 0 && expired.count + archived.count > 0)
                 r = delete_step(ledger, &expired, &archived);
         if (r == 0)
-                r = forget_shipments(ledger, now_ms);
+                r = LEDGER_RUN(ledger, STATEMENT_DELETE_SHIPMENTS,
+                               now_ms - ledger->batch_config->forwarder.throttle_interval_ms);
         if (r == 0)
                 r = ledger_forget_hours(ledger);
         int more = r == 0 ? recent_tidy(ledger) : r;

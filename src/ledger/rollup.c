@@ -15,7 +15,7 @@
 
 #define TOLD                                                                                                 \
         "coalesce((SELECT max(coalesce(s.message_time_ms, m.received_ms)) FROM main.state s"                 \
-        " WHERE s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023), m.received_ms)"
+        " WHERE s.id " LEDGER_STATES("m.seq", "m.seq") "), m.received_ms)"
 #define MESSAGES " FROM main.message m WHERE m.seq > ?1 AND m.seq <= ?2 AND " ROLLUP_KEY " IS NOT NULL"
 
 /* Of two tellings the later one counts, but what it leaves out stays known. */
@@ -47,13 +47,15 @@
         " SELECT r.slot, c.number, s.topic_type, s.state_id, coalesce(s.message_time_ms, m.received_ms),"    \
         " s.id, m.received_ms, state_error(s.params, s.details), state_param(s.params)"                      \
         " FROM main.message m CROSS JOIN main.state s CROSS JOIN rule r CROSS JOIN " schema "client c"       \
-        " WHERE m.seq > ?1 AND m.seq <= ?2 AND s.id BETWEEN m.seq * 1024 AND m.seq * 1024 + 1023"            \
-        " AND r.topic = s.topic_type AND s.state_id BETWEEN r.low AND r.high AND c.key = " ROLLUP_KEY        \
-        " ORDER BY 1, 2 ON CONFLICT(slot, client) DO UPDATE SET"                                             \
-        " topic_type = excluded.topic_type, state_id = excluded.state_id, time_ms = excluded.time_ms,"       \
-        " id = excluded.id, received_ms = excluded.received_ms, error = excluded.error,"                     \
-        " param = excluded.param"                                                                            \
-        " WHERE (excluded.time_ms, excluded.id) > (time_ms, id)"
+        " WHERE m.seq > ?1 AND m.seq <= ?2 AND s.id " LEDGER_STATES(                                         \
+                "m.seq",                                                                                     \
+                "m.seq") " AND r.topic = s.topic_type AND s.state_id BETWEEN r.low AND r.high AND c.key "    \
+                         "= " ROLLUP_KEY " ORDER BY 1, 2 ON CONFLICT(slot, client) DO UPDATE SET"            \
+                         " topic_type = excluded.topic_type, state_id = excluded.state_id, time_ms = "       \
+                         "excluded.time_ms,"                                                                 \
+                         " id = excluded.id, received_ms = excluded.received_ms, error = excluded.error,"    \
+                         " param = excluded.param"                                                           \
+                         " WHERE (excluded.time_ms, excluded.id) > (time_ms, id)"
 
 static const char *const fold_ledger[] = {
         LINK("main."),
@@ -66,14 +68,13 @@ static const char *const fold_ledger[] = {
         " SELECT m.netbios_name, c.number FROM main.message m CROSS JOIN main.client c ON c.key = " ROLLUP_KEY
         " WHERE m.seq > ?1 AND m.seq <= ?2 AND m.netbios_name <> ''",
         "INSERT OR IGNORE INTO main.state_kind SELECT s.topic_type, s.state_id, s.id FROM main.state s"
-        " WHERE s.id >= (?1 + 1) * 1024 AND s.id < (?2 + 1) * 1024 ORDER BY 1, 2, 3",
-        "INSERT INTO main.span SELECT m.seq / 1024, min(m.received_ms), max(m.received_ms) FROM "
-        "main.message "
-        "m"
-        " WHERE m.seq > ?1 AND m.seq <= ?2 GROUP BY 1 ON CONFLICT(block) DO UPDATE SET"
-        " min_ms = min(min_ms, excluded.min_ms), max_ms = max(max_ms, excluded.max_ms)",
+        " WHERE s.id " LEDGER_STATES("(?1 + 1)", "?2") " ORDER BY 1, 2, 3",
+        "INSERT INTO main.span SELECT m.seq / " LEDGER_TEXT(
+                ROLLUP_SPAN) ", min(m.received_ms), max(m.received_ms)"
+                             " FROM main.message m WHERE m.seq > ?1 AND m.seq <= ?2 GROUP BY 1 ON "
+                             "CONFLICT(block) DO UPDATE SET"
+                             " min_ms = min(min_ms, excluded.min_ms), max_ms = max(max_ms, excluded.max_ms)",
 };
-_Static_assert(ROLLUP_SPAN == 1024, "as the text above has it");
 static const char *const fold_temporary[] = {
         /* What the ledger knows already of those clients. */
         "INSERT OR IGNORE INTO temp.client SELECT c.* FROM main.client c WHERE c.key IN"
@@ -89,18 +90,12 @@ _Static_assert(ROLLUP_SLOT_COUNT == 9, "as the texts above have it");
 
 int rollup_cursor(sqlite3 *db, int64_t *ret_seq)
 {
-        sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(db, "SELECT value FROM main.meta WHERE key = 'rolled_seq'", -1,
-                                        &statement, NULL);
+        int r = ledger_read_number(db, "SELECT value FROM main.meta WHERE key = 'rolled_seq'", ret_seq);
 
-        if (result == SQLITE_OK)
-                result = sqlite3_step(statement);
-        if (result == SQLITE_ROW)
-                *ret_seq = sqlite3_column_int64(statement, 0);
-        else if (result == SQLITE_DONE)
-                *ret_seq = 0;
-        (void)sqlite3_finalize(statement); /* repeats the result of step */
-        return ledger_errno(result);
+        if (r != -ENOENT)
+                return r;
+        *ret_seq = 0;
+        return 0;
 }
 
 static int run(sqlite3 *db, const char *sql, int64_t after, int64_t to)
@@ -141,17 +136,14 @@ int rollup_fold_temporary(sqlite3 *db, int64_t after, int64_t to)
 static int fold_step(struct ledger *ledger, int64_t messages)
 {
         int64_t to = ledger->rolled_seq + messages;
-        sqlite3_stmt *cursor = ledger_statement(ledger, STATEMENT_ROLLED);
-        int r = cursor ? ledger_run_simple(ledger, STATEMENT_BEGIN) : -ENOMEM;
+        int r = ledger_run_simple(ledger, STATEMENT_BEGIN);
 
         if (to > ledger->last_seq)
                 to = ledger->last_seq;
         if (r == 0)
                 r = rollup_fold(ledger->db, ledger->rolled_seq, to);
-        if (r == 0) {
-                (void)sqlite3_bind_int64(cursor, 1, to); /* cannot fail on a prepared parameter */
-                r = ledger_run(ledger, cursor);
-        }
+        if (r == 0)
+                r = LEDGER_RUN(ledger, STATEMENT_ROLLED, to);
         if (r == 0)
                 r = ledger_run_simple(ledger, STATEMENT_COMMIT);
         if (r == 0)
@@ -187,13 +179,9 @@ int rollup_finish(struct ledger *ledger)
 
 int rollup_reset(struct ledger *ledger)
 {
-        sqlite3_stmt *cursor = ledger_statement(ledger, STATEMENT_ROLLED);
+        int r = LEDGER_RUN(ledger, STATEMENT_ROLLED, 0);
 
         ledger->rolled_seq = 0;
-        if (!cursor)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(cursor, 1, 0); /* as above */
-        int r = ledger_run(ledger, cursor);
         return r < 0 ? r
                      : ledger_errno(sqlite3_exec(ledger->db,
                                                  "DELETE FROM client; DELETE FROM client_message;"
@@ -202,23 +190,12 @@ int rollup_reset(struct ledger *ledger)
                                                  NULL, NULL, NULL));
 }
 
-static int forget_by(struct ledger *ledger, enum statement which, int64_t number)
-{
-        sqlite3_stmt *statement = ledger_statement(ledger, which);
-
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, number); /* as above */
-        return ledger_run(ledger, statement);
-}
-
 static int look_link(struct ledger *ledger, int64_t seq, int64_t *ret_previous, bool *ret_there)
 {
-        sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_LOOK_LINK);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_LOOK_LINK, seq);
 
         if (!statement)
                 return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, seq); /* as above */
         int result = sqlite3_step(statement);
         bool found = result == SQLITE_ROW;
         *ret_previous = found ? sqlite3_column_int64(statement, 0) : 0; /* 0 for null */
@@ -240,52 +217,40 @@ static int find_older(struct ledger *ledger, int64_t seq, int64_t *ret_older)
 
                 r = look_link(ledger, gone, &older, &there);
                 if (r == 0)
-                        r = forget_by(ledger, STATEMENT_FORGET_LINK, gone);
+                        r = LEDGER_RUN(ledger, STATEMENT_FORGET_LINK, gone);
         }
         if (r == 0)
                 *ret_older = older;
         return r;
 }
 
-static int bind_older(struct ledger *ledger, enum statement which, int64_t seq, int64_t older)
-{
-        sqlite3_stmt *statement = ledger_statement(ledger, which);
-
-        if (!statement)
-                return -ENOMEM;
-        (void)sqlite3_bind_int64(statement, 1, seq); /* as above */
-        (void)sqlite3_bind_int64(statement, 2, older);
-        return ledger_run(ledger, statement);
-}
-
 /* An older message of the client stays, still on its way or quarantined: what
  * comes after this one must lead to it. */
 static int forget_between(struct ledger *ledger, int64_t seq, int64_t older)
 {
-        int r = bind_older(ledger, STATEMENT_STEP_BACK, seq, older);
+        int r = LEDGER_RUN(ledger, STATEMENT_STEP_BACK, seq, older);
 
         if (r < 0)
                 return r;
-        return sqlite3_changes(ledger->db) > 0 ? forget_by(ledger, STATEMENT_FORGET_LINK, seq)
-                                               : bind_older(ledger, STATEMENT_KEEP_LINK, seq, older);
+        return sqlite3_changes(ledger->db) > 0 ? LEDGER_RUN(ledger, STATEMENT_FORGET_LINK, seq)
+                                               : LEDGER_RUN(ledger, STATEMENT_KEEP_LINK, seq, older);
 }
 
 static int forget_oldest(struct ledger *ledger, int64_t seq)
 {
-        sqlite3_stmt *client = ledger_statement(ledger, STATEMENT_FORGET_CLIENT);
-        int r = client ? forget_by(ledger, STATEMENT_FORGET_LINK, seq) : -ENOMEM;
+        sqlite3_stmt *client = LEDGER_BOUND(ledger, STATEMENT_FORGET_CLIENT, seq);
+        int r = client ? LEDGER_RUN(ledger, STATEMENT_FORGET_LINK, seq) : -ENOMEM;
 
         if (r < 0)
                 return r;
-        (void)sqlite3_bind_int64(client, 1, seq); /* as above */
         int result = sqlite3_step(client);
         if (result == SQLITE_ROW) {
                 int64_t number = sqlite3_column_int64(client, 0);
 
                 result = sqlite3_step(client);
-                r = forget_by(ledger, STATEMENT_FORGET_STATES, number);
+                r = LEDGER_RUN(ledger, STATEMENT_FORGET_STATES, number);
                 if (r == 0)
-                        r = forget_by(ledger, STATEMENT_FORGET_NAMES, number);
+                        r = LEDGER_RUN(ledger, STATEMENT_FORGET_NAMES, number);
         }
         (void)sqlite3_reset(client); /* repeats the result of step */
         return r < 0 ? r : ledger_errno(result);
@@ -294,11 +259,11 @@ static int forget_oldest(struct ledger *ledger, int64_t seq)
 int rollup_forget(struct ledger *ledger, int64_t seq)
 {
         int64_t older = 0;
-        int r = forget_by(ledger, STATEMENT_FORGET_KINDS, seq);
+        int r = LEDGER_RUN(ledger, STATEMENT_FORGET_KINDS, seq);
 
         /* The blocks before this one: the oldest rows go first. */
         if (r == 0)
-                r = forget_by(ledger, STATEMENT_FORGET_SPANS, seq / ROLLUP_SPAN);
+                r = LEDGER_RUN(ledger, STATEMENT_FORGET_SPANS, seq / ROLLUP_SPAN);
         if (r == 0)
                 r = find_older(ledger, seq, &older);
         if (r < 0)

@@ -45,9 +45,8 @@ static const char *const copies[] = {
         "INSERT OR IGNORE INTO main.body SELECT b.* FROM damaged.body b WHERE b.seq BETWEEN ?1 AND ?2"
         " AND (EXISTS(SELECT 1 FROM main.message m WHERE m.seq = b.seq)"
         " OR EXISTS(SELECT 1 FROM main.broken m WHERE m.seq = b.seq))" LAST_ONE,
-        "INSERT OR IGNORE INTO main.state SELECT s.* FROM damaged.state s WHERE s.id BETWEEN ?1 * 1024 AND "
-        "?2 * 1024 + 1023"
-        " AND EXISTS(SELECT 1 FROM main.message m WHERE m.seq = s.id >> 10)",
+        "INSERT OR IGNORE INTO main.state SELECT s.* FROM damaged.state s WHERE s.id " LEDGER_STATES(
+                "?1", "?2") " AND EXISTS(SELECT 1 FROM main.message m WHERE m.seq = " LEDGER_SEQ("s.id") ")",
         "INSERT OR IGNORE INTO main.inbox SELECT * FROM damaged.inbox WHERE id BETWEEN ?1 AND ?2",
         "INSERT OR IGNORE INTO main.shipment SELECT * FROM damaged.shipment WHERE id BETWEEN ?1 AND ?2",
 };
@@ -132,21 +131,20 @@ static int copy_range(sqlite3_stmt *statement, int64_t first, int64_t last, unsi
 static void find_bounds(sqlite3 *db, int64_t *ret_first, int64_t *ret_last)
 {
         static const char *const asks[] = {
-                "SELECT min(seq) FROM damaged.message",    "SELECT max(seq) FROM damaged.message",
-                "SELECT min(seq) FROM damaged.body",       "SELECT max(seq) FROM damaged.body",
-                "SELECT min(id) >> 10 FROM damaged.state", "SELECT max(id) >> 10 FROM damaged.state",
+                "SELECT min(seq) FROM damaged.message",
+                "SELECT max(seq) FROM damaged.message",
+                "SELECT min(seq) FROM damaged.body",
+                "SELECT max(seq) FROM damaged.body",
+                "SELECT " LEDGER_SEQ("min(id)") " FROM damaged.state",
+                "SELECT " LEDGER_SEQ("max(id)") " FROM damaged.state",
         };
         int64_t first = LAST_SEQ, last = -1;
         for (size_t i = 0; i < sizeof(asks) / sizeof(asks[0]); i++) {
-                sqlite3_stmt *statement = NULL;
-                if (sqlite3_prepare_v2(db, asks[i], -1, &statement, NULL) == SQLITE_OK &&
-                    sqlite3_step(statement) == SQLITE_ROW &&
-                    sqlite3_column_type(statement, 0) == SQLITE_INTEGER) {
-                        int64_t seq = sqlite3_column_int64(statement, 0);
-                        first = seq < first ? seq : first;
-                        last = seq > last ? seq : last;
-                }
-                (void)sqlite3_finalize(statement); /* repeats the result of step */
+                int64_t seq;
+                if (ledger_read_number(db, asks[i], &seq) < 0)
+                        continue; /* this one does not tell */
+                first = seq < first ? seq : first;
+                last = seq > last ? seq : last;
         }
         bool known = first >= 0 && first <= last && last < LAST_SEQ;
         *ret_first = known && first > SLACK ? first - SLACK : 0;
@@ -189,8 +187,9 @@ static int copy_missed(sqlite3 *db)
 {
         static const char *const asks[] = {
                 "SELECT seq FROM damaged.body WHERE seq NOT IN (SELECT seq FROM main.message)",
-                "SELECT DISTINCT id >> 10 FROM damaged.state WHERE id >> 10 NOT IN (SELECT seq FROM "
-                "main.message)",
+                "SELECT DISTINCT " LEDGER_SEQ("id") " AS seq FROM damaged.state"
+                                                    " WHERE " LEDGER_SEQ(
+                                                            "id") " NOT IN (SELECT seq FROM main.message)",
                 "SELECT seq FROM damaged.message INDEXED BY message_open WHERE delivery <> 3"
                 " AND seq NOT IN (SELECT seq FROM main.message)",
         };
@@ -249,14 +248,9 @@ static int repair_schema(sqlite3 *db, const char *damaged)
 /* After an orderly stop there is no WAL to be lost. */
 static bool was_stopped(sqlite3 *db)
 {
-        sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(db, "SELECT count(*) FROM damaged.meta WHERE key = 'running'", -1,
-                                        &statement, NULL);
-        if (result == SQLITE_OK)
-                result = sqlite3_step(statement);
-        bool stopped = result == SQLITE_ROW && sqlite3_column_int(statement, 0) == 0;
-        (void)sqlite3_finalize(statement); /* repeats the result of step */
-        return stopped;
+        static const char ask[] = "SELECT count(*) FROM damaged.meta WHERE key = 'running'";
+        int64_t running;
+        return ledger_read_number(db, ask, &running) == 0 && running == 0;
 }
 
 static int copy(sqlite3 *db, const struct ledger_damaged *damaged)

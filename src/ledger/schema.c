@@ -30,7 +30,7 @@ static const char *const migrations[] = {
         /* What is still on its way: short, however long the history is. */
         "CREATE INDEX message_open ON message(delivery, seq, size) WHERE delivery <> 3;"
         "CREATE INDEX message_digest ON message(digest);"
-        /* One row a StateMessage; id is seq * 1024 + part. */
+        /* One row a StateMessage; id is seq * LEDGER_PARTS + part. */
         "CREATE TABLE state("
         " id INTEGER PRIMARY KEY, topic_type INTEGER NOT NULL, topic_id TEXT, state_id INTEGER NOT NULL,"
         " message_time_ms INTEGER, serial_number TEXT, params TEXT, details TEXT);"
@@ -88,19 +88,6 @@ int ledger_errno(int result)
         }
 }
 
-static int read_number(sqlite3 *db, const char *sql, int64_t *ret_value)
-{
-        sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-        if (result == SQLITE_OK)
-                result = sqlite3_step(statement);
-        int r = result == SQLITE_DONE ? -ENOENT : ledger_errno(result);
-        if (r == 0)
-                *ret_value = sqlite3_column_int64(statement, 0);
-        (void)sqlite3_finalize(statement); /* repeats the result of step */
-        return r;
-}
-
 static int migrate(sqlite3 *db, int64_t version)
 {
         char sql[96];
@@ -120,11 +107,11 @@ static int migrate(sqlite3 *db, int64_t version)
 static int check_version(sqlite3 *db, bool create)
 {
         int64_t application, version, tables;
-        int r = read_number(db, "PRAGMA application_id", &application);
+        int r = ledger_read_number(db, "PRAGMA application_id", &application);
         if (r == 0)
-                r = read_number(db, "PRAGMA user_version", &version);
+                r = ledger_read_number(db, "PRAGMA user_version", &version);
         if (r == 0)
-                r = read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
+                r = ledger_read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
         if (r < 0)
                 return r;
         if (application != APPLICATION_ID && (application != 0 || tables > 0 || !create))
@@ -182,7 +169,7 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
 static int load_node(struct ledger *ledger)
 {
         int64_t node;
-        int r = read_number(ledger->db, "SELECT value FROM meta WHERE key = 'node'", &node);
+        int r = ledger_read_number(ledger->db, "SELECT value FROM meta WHERE key = 'node'", &node);
         if (r == -ENOENT) {
                 char sql[80];
                 node = randombytes_uniform(0x10000);
@@ -250,14 +237,15 @@ int ledger_load(struct ledger *ledger)
         if (r == 0)
                 r = mark_running(ledger);
         if (r == 0)
-                r = read_number(ledger->db, "SELECT coalesce(max(seq), 0) FROM message", &ledger->last_seq);
+                r = ledger_read_number(ledger->db, "SELECT coalesce(max(seq), 0) FROM message",
+                                       &ledger->last_seq);
         if (r == 0)
                 r = recent_load(ledger);
         if (r == 0)
-                r = read_number(ledger->db,
-                                "SELECT coalesce(max(name_ms), 0) FROM (SELECT name_ms FROM message"
-                                " ORDER BY seq DESC LIMIT 1)",
-                                &ledger->last_name_ms);
+                r = ledger_read_number(ledger->db,
+                                       "SELECT coalesce(max(name_ms), 0) FROM (SELECT name_ms FROM message"
+                                       " ORDER BY seq DESC LIMIT 1)",
+                                       &ledger->last_name_ms);
         const struct message_name last = { ledger->last_name_ms, ledger->node, ledger->last_seq };
         if (r == 0 && !name_is_sound(&last))
                 r = -EUCLEAN; /* names would go on from there */

@@ -3,6 +3,7 @@
 #include "rollup.h"
 
 #include <assert.h>
+#include <errno.h>
 
 /* Each change of state is sealed anew. */
 #define SEAL(delivery, inbox) "seal = seal(seq, name_ms, node, " delivery ", size, " inbox ", digest)"
@@ -88,11 +89,13 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                               " ORDER BY seq LIMIT ?2",
         /* Up to where a sweep at ?1 may pass over rows, none of which was received before ?2: behind ?3 no
          * block is known. */
-        [STATEMENT_NEXT_EXPIRED] =
-                "SELECT max(?1, coalesce((SELECT block * 1024 - 1 FROM span WHERE block >= ?1 / 1024"
-                " AND min_ms < ?2 ORDER BY block LIMIT 1), ?3))",
+        [STATEMENT_NEXT_EXPIRED] = "SELECT max(?1, coalesce((SELECT block * " LEDGER_TEXT(
+                ROLLUP_SPAN) " - 1 FROM span WHERE block >= ?1 / " LEDGER_TEXT(ROLLUP_SPAN) " AND min_ms < "
+                                                                                            "?2 ORDER BY "
+                                                                                            "block LIMIT 1), "
+                                                                                            "?3))",
         [STATEMENT_DELETE_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
-        [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id BETWEEN ?1 * 1024 AND ?1 * 1024 + 1023",
+        [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id " LEDGER_STATES("?1", "?1"),
         [STATEMENT_ARCHIVED] =
                 "SELECT b.seq, m.delivery FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE b.seq > ?1"
                 " ORDER BY b.seq LIMIT ?2",
@@ -110,9 +113,10 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_FORGET_NAMES] = "DELETE FROM name_seen WHERE client = ?1",
         [STATEMENT_FORGET_KINDS] = "DELETE FROM state_kind WHERE (topic_type, state_id, id) IN (SELECT "
                                    "s.topic_type, s.state_id, s.id"
-                                   " FROM state s WHERE s.id BETWEEN ?1 * 1024 AND ?1 * 1024 + 1023)",
-        [STATEMENT_FORGET_SPANS] = "DELETE FROM span WHERE block < ?1 AND NOT EXISTS"
-                                   " (SELECT 1 FROM message m WHERE m.seq < ?1 * 1024)",
+                                   " FROM state s WHERE s.id " LEDGER_STATES("?1", "?1") ")",
+        [STATEMENT_FORGET_SPANS] =
+                "DELETE FROM span WHERE block < ?1 AND NOT EXISTS"
+                " (SELECT 1 FROM message m WHERE m.seq < ?1 * " LEDGER_TEXT(ROLLUP_SPAN) ")",
 };
 
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which)
@@ -122,6 +126,15 @@ sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which)
                                               SQLITE_PREPARE_PERSISTENT, statement, NULL))
                 return NULL;
         return *statement;
+}
+
+sqlite3_stmt *ledger_bind(struct ledger *ledger, enum statement which, const int64_t *numbers, int count)
+{
+        sqlite3_stmt *statement = ledger_statement(ledger, which);
+        for (int i = 0; statement && i < count; i++)
+                (void)sqlite3_bind_int64(statement, i + 1,
+                                         numbers[i]); /* cannot fail on a prepared parameter */
+        return statement;
 }
 
 int ledger_run(struct ledger *ledger, sqlite3_stmt *statement)
@@ -137,6 +150,28 @@ int ledger_run(struct ledger *ledger, sqlite3_stmt *statement)
 int ledger_run_simple(struct ledger *ledger, enum statement which)
 {
         return ledger_run(ledger, ledger_statement(ledger, which));
+}
+
+int ledger_step_number(sqlite3_stmt *statement, int64_t *ret_number)
+{
+        int result = sqlite3_step(statement);
+        bool found = result == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL;
+        int64_t number = found ? sqlite3_column_int64(statement, 0) : 0;
+        (void)sqlite3_reset(statement); /* repeats the result of step */
+        if (found)
+                *ret_number = number;
+        int r = ledger_errno(result);
+        return r == 0 && !found ? -ENOENT : r;
+}
+
+int ledger_read_number(sqlite3 *db, const char *sql, int64_t *ret_number)
+{
+        sqlite3_stmt *statement = NULL;
+        int r = ledger_errno(sqlite3_prepare_v2(db, sql, -1, &statement, NULL));
+        if (r == 0)
+                r = ledger_step_number(statement, ret_number);
+        (void)sqlite3_finalize(statement); /* likewise */
+        return r;
 }
 
 void ledger_finalize(struct ledger *ledger)

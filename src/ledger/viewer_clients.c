@@ -10,20 +10,6 @@
  * what was folded, are in the ledger's own tables by now. */
 #define SPARE_MESSAGES 10000
 
-static int last_seq(sqlite3 *db, int64_t *ret_seq)
-{
-        sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(db, "SELECT coalesce(max(seq), 0) FROM main.message", -1, &statement,
-                                        NULL);
-
-        if (result == SQLITE_OK)
-                result = sqlite3_step(statement);
-        if (result == SQLITE_ROW)
-                *ret_seq = sqlite3_column_int64(statement, 0);
-        (void)sqlite3_finalize(statement); /* repeats the result of step */
-        return ledger_errno(result);
-}
-
 static int make_tables(sqlite3 *db, struct query_clients *clients)
 {
         static const char sql[] = "PRAGMA temp_store = MEMORY;" ROLLUP_TABLES("temp.");
@@ -47,7 +33,7 @@ static int catch_up(sqlite3 *db, struct query_clients *clients)
         int r = rollup_cursor(db, &cursor);
 
         if (r == 0)
-                r = last_seq(db, &last);
+                r = ledger_read_number(db, "SELECT coalesce(max(seq), 0) FROM main.message", &last);
         if (r == 0 && is_stale(clients, cursor)) {
                 r = ledger_errno(sqlite3_exec(db,
                                               "DELETE FROM temp.client; DELETE FROM temp.client_message;"

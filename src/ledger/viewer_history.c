@@ -33,12 +33,11 @@ int viewer_client_by_number(struct query *query, int64_t number, viewer_client_f
 static int look_up(sqlite3_stmt *statement, int64_t value, int64_t *ret_found)
 {
         (void)sqlite3_bind_int64(statement, 1, value); /* cannot fail on a prepared parameter */
-        int result = sqlite3_step(statement);
-        int64_t found = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0; /* 0 for null */
-        (void)sqlite3_reset(statement); /* repeats the result of step */
-        if (ledger_errno(result) == 0)
-                *ret_found = found;
-        return ledger_errno(result);
+        int r = ledger_step_number(statement, ret_found);
+        if (r != -ENOENT)
+                return r;
+        *ret_found = 0;
+        return 0;
 }
 
 struct seqs {
