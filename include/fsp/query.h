@@ -7,6 +7,7 @@
 #ifndef FSP_QUERY_H
 #define FSP_QUERY_H
 
+#include "fsp/clock.h"
 #include "fsp/delivery.h"
 
 struct query;
@@ -47,7 +48,8 @@ int query_last_shipment(struct query *query, int64_t *ret_shipment);
 int query_find(struct query *query, const struct message_name *name, int64_t *ret_seq,
                enum delivery *ret_delivery);
 
-/* The state message viewer: one row a StateMessage, newest first unless asked otherwise. */
+/* The state message viewer: one row a StateMessage, newest first unless asked otherwise.
+ * QUERY_ALL for no condition. */
 struct query_filter {
         int64_t since_ms, until_ms;   /* CLOCK_UNKNOWN: open; since <= receipt < until */
         const char *client;           /* glob on ClientID or NetBIOS name; NULL: all */
@@ -60,6 +62,11 @@ struct query_filter {
         int64_t after_seq;            /* with oldest_first: only what came after this message */
         int64_t from_seq, from_part;  /* 0: the newest first, else after this row, where a page ended */
 };
+#define QUERY_ALL                                                                                            \
+        {                                                                                                    \
+                .since_ms = CLOCK_UNKNOWN, .until_ms = CLOCK_UNKNOWN, .topic_type = -1, .state_id = -1,      \
+                .delivery = -1                                                                               \
+        }
 struct query_message {
         struct message_name name;
         int64_t part;

@@ -78,11 +78,28 @@ int query_bind_number(sqlite3_stmt *statement, const char *name, int64_t value)
         return index == 0 ? SQLITE_OK : sqlite3_bind_int64(statement, index, value);
 }
 
-int query_bind_text(sqlite3_stmt *statement, const char *name, const char *value)
+static int bind_value(sqlite3_stmt *statement, const struct query_value *value)
 {
-        int index = sqlite3_bind_parameter_index(statement, name);
+        int index = sqlite3_bind_parameter_index(statement, value->name);
 
-        return index == 0 ? SQLITE_OK : sqlite3_bind_text(statement, index, value, -1, SQLITE_STATIC);
+        if (!value->text || index == 0)
+                return query_bind_number(statement, value->name, value->number);
+        return sqlite3_bind_text(statement, index, value->text, -1, SQLITE_STATIC);
+}
+
+int query_prepare(sqlite3 *db, const char *sql, const struct query_value *values, size_t count,
+                  sqlite3_stmt **ret_statement)
+{
+        sqlite3_stmt *statement = NULL;
+        int result = sql ? sqlite3_prepare_v2(db, sql, -1, &statement, NULL) : SQLITE_NOMEM;
+
+        for (size_t i = 0; result == SQLITE_OK && i < count; i++)
+                result = bind_value(statement, &values[i]);
+        if (result == SQLITE_OK)
+                *ret_statement = statement;
+        else
+                (void)sqlite3_finalize(statement); /* nothing was stepped */
+        return ledger_errno(result);
 }
 
 int query_begin(struct query *query)

@@ -73,7 +73,7 @@ static int add_clients(struct query_index *index, sqlite3 *db, const char *glob,
         if (result == SQLITE_OK)
                 result = sqlite3_bind_text(statement, 1, glob, (int)length, SQLITE_STATIC);
         if (result == SQLITE_OK)
-                result = query_bind_text(statement, ":client", glob);
+                result = sqlite3_bind_text(statement, 2, glob, -1, SQLITE_STATIC);
         while (r == 0 && (result == SQLITE_OK || result == SQLITE_ROW)) {
                 result = sqlite3_step(statement);
                 if (result == SQLITE_ROW)

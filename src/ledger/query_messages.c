@@ -113,26 +113,6 @@ static char *build_sql(const struct query_filter *filter, enum way way)
         return NULL;
 }
 
-static int bind_filter(sqlite3_stmt *statement, const struct query_filter *filter)
-{
-        const int results[] = {
-                query_bind_number(statement, ":seq", filter->seq),
-                query_bind_number(statement, ":since", filter->since_ms),
-                query_bind_number(statement, ":until", filter->until_ms),
-                query_bind_text(statement, ":client", filter->client),
-                query_bind_number(statement, ":topic", filter->topic_type),
-                query_bind_number(statement, ":state", filter->state_id),
-                query_bind_text(statement, ":class", filter->state_class),
-                query_bind_number(statement, ":delivery", filter->delivery),
-        };
-        size_t i;
-
-        for (i = 0; i < sizeof(results) / sizeof(results[0]); i++)
-                if (results[i] != SQLITE_OK)
-                        return ledger_errno(results[i]);
-        return 0;
-}
-
 static int64_t column_time(sqlite3_stmt *statement, enum column column)
 {
         return sqlite3_column_type(statement, column) == SQLITE_NULL
@@ -263,17 +243,16 @@ static int show_pages(struct walk *walk, sqlite3_stmt *statement)
 
 static int prepare(const struct walk *walk, enum way way, sqlite3_stmt **ret_statement)
 {
-        char *sql AUTO_FREE = build_sql(walk->filter, way);
-        sqlite3_stmt *statement = NULL;
-        int r = sql ? ledger_errno(sqlite3_prepare_v2(walk->db, sql, -1, &statement, NULL)) : -ENOMEM;
+        const struct query_filter *filter = walk->filter;
+        const struct query_value values[] = {
+                { ":seq", .number = filter->seq },          { ":since", .number = filter->since_ms },
+                { ":until", .number = filter->until_ms },   { ":client", .text = filter->client },
+                { ":topic", .number = filter->topic_type }, { ":state", .number = filter->state_id },
+                { ":class", .text = filter->state_class },  { ":delivery", .number = filter->delivery },
+        };
+        char *sql AUTO_FREE = build_sql(filter, way);
 
-        if (r == 0)
-                r = bind_filter(statement, walk->filter);
-        if (r == 0)
-                *ret_statement = statement;
-        else
-                (void)sqlite3_finalize(statement); /* nothing was stepped */
-        return r;
+        return query_prepare(walk->db, sql, values, sizeof(values) / sizeof(values[0]), ret_statement);
 }
 
 /* All messages from the page's begin on; oldest: the last of them, newest first. */

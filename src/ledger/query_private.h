@@ -8,9 +8,17 @@
 /* The read-only connection. */
 sqlite3 *query_db(struct query *query);
 
-/* SQLITE_OK and nothing is done where the statement has no such parameter.  value must live on. */
+/* SQLITE_OK and nothing is done where the statement has no such parameter. */
 int query_bind_number(sqlite3_stmt *statement, const char *name, int64_t value);
-int query_bind_text(sqlite3_stmt *statement, const char *name, const char *value);
+/* What a filter says: a text, which must live on, or else a number. */
+struct query_value {
+        const char *name; /* of the parameter; sql need not have it */
+        int64_t number;
+        const char *text;
+};
+/* sql: NULL when there was no memory to write it. */
+int query_prepare(sqlite3 *db, const char *sql, const struct query_value *values, size_t count,
+                  sqlite3_stmt **ret_statement);
 
 /* What this connection knows of the clients beyond the ledger's own tables:
  * its temporary ones hold every client with a message after from, up to to. */

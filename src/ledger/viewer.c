@@ -181,42 +181,37 @@ static char *build_sql(const struct frame *frame, const struct selection *select
         return NULL;
 }
 
-static int prepare(sqlite3 *db, const char *sql, const struct selection *selection,
+static int prepare(struct query *query, const struct frame *frame, const struct selection *selection,
                    const struct viewer_filter *filter, sqlite3_stmt **ret_statement)
 {
-        sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(db, sql, -1, &statement, NULL);
-        const int results[] = {
-                result,
-                query_bind_number(statement, ":since", filter->since_ms),
-                query_bind_text(statement, ":client", filter->client),
-                query_bind_text(statement, ":class", filter->state_class),
-                query_bind_number(statement, ":topic", filter->topic_type),
-                query_bind_number(statement, ":state", filter->state_id),
-                query_bind_number(statement, ":error", filter->error),
-                query_bind_number(statement, ":after_ms", filter->after_ms),
-                query_bind_number(statement, ":after_number", filter->after_number),
-                query_bind_number(statement, ":after_topic",
-                                  selection == &any_client ? 0 : filter->after_topic),
-                query_bind_number(statement, ":limit", filter->limit == 0 ? -1 : (int64_t)filter->limit),
+        const struct query_value values[] = {
+                { ":since", .number = filter->since_ms },
+                { ":client", .text = filter->client },
+                { ":class", .text = filter->state_class },
+                { ":topic", .number = filter->topic_type },
+                { ":state", .number = filter->state_id },
+                { ":error", .number = filter->error },
+                { ":after_ms", .number = filter->after_ms },
+                { ":after_number", .number = filter->after_number },
+                { ":after_topic", .number = selection == &any_client ? 0 : filter->after_topic },
+                { ":limit", .number = filter->limit == 0 ? -1 : (int64_t)filter->limit },
         };
-        size_t i;
+        char *sql AUTO_FREE = build_sql(frame, selection, filter);
 
-        for (i = 0; i < sizeof(results) / sizeof(results[0]); i++)
-                if (results[i] != SQLITE_OK) {
-                        (void)sqlite3_finalize(statement); /* nothing was stepped */
-                        return ledger_errno(results[i]);
-                }
-        *ret_statement = statement;
-        return 0;
+        return query_prepare(query_db(query), sql, values, sizeof(values) / sizeof(values[0]), ret_statement);
 }
 
-static int collect(struct query *query, const struct selection *selection, const struct viewer_filter *filter,
-                   struct viewer_rows *rows)
+struct list {
+        struct query *query;
+        const struct selection *selection;
+        const struct viewer_filter *filter;
+};
+
+static int collect(void *arg, struct viewer_rows *rows)
 {
+        const struct list *list = arg;
         sqlite3_stmt *statement = NULL;
-        char *sql AUTO_FREE = build_sql(&list_frame, selection, filter);
-        int r = sql ? prepare(query_db(query), sql, selection, filter, &statement) : -ENOMEM;
+        int r = prepare(list->query, &list_frame, list->selection, list->filter, &statement);
         int result = SQLITE_DONE;
 
         while (r == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW)
@@ -230,21 +225,9 @@ static int collect(struct query *query, const struct selection *selection, const
 static int show(struct query *query, const struct selection *selection, const struct viewer_filter *filter,
                 viewer_client_fn *visit, void *arg)
 {
-        struct viewer_rows rows = { .count = 0 };
-        bool own;
-        int r = query_enter_clients(query, &own);
+        struct list list = { .query = query, .selection = selection, .filter = filter };
 
-        if (r < 0)
-                return r;
-        r = viewer_rows_open(&rows, query_db(query));
-        if (r == 0)
-                r = collect(query, selection, filter, &rows);
-        viewer_rows_close(&rows);
-        query_leave_clients(query, own);
-        if (r == 0)
-                r = viewer_rows_visit(&rows, visit, arg);
-        viewer_rows_free(&rows);
-        return r;
+        return viewer_rows_show(query, collect, &list, visit, arg);
 }
 
 int viewer_clients(struct query *query, const struct viewer_filter *filter, viewer_client_fn *visit,
@@ -273,8 +256,7 @@ int viewer_counts(struct query *query, enum viewer_report report, const struct v
                 return r;
         plain.since_ms = filter->since_ms;
         plain.limit = filter->limit;
-        char *sql AUTO_FREE = build_sql(problems ? &problem_frame : &status_frame, selection, &plain);
-        r = sql ? prepare(query_db(query), sql, selection, &plain, &statement) : -ENOMEM;
+        r = prepare(query, problems ? &problem_frame : &status_frame, selection, &plain, &statement);
         while (r == 0 && (result = sqlite3_step(statement)) == SQLITE_ROW) {
                 struct viewer_count count = { .topic_type = sqlite3_column_int64(statement, 0),
                                               .state_id = sqlite3_column_int64(statement, 1),

@@ -7,26 +7,20 @@
 #include <errno.h>
 #include <stdlib.h>
 
+static int collect_one(void *arg, struct viewer_rows *rows)
+{
+        int r = viewer_rows_add(rows, *(const int64_t *)arg, ROLLUP_LAST, CLOCK_UNKNOWN);
+
+        if (r == 0) {
+                struct viewer_client *client = viewer_rows_last(rows);
+                client->order_ms = client->last_seen_ms;
+        }
+        return r;
+}
+
 int viewer_client_by_number(struct query *query, int64_t number, viewer_client_fn *visit, void *arg)
 {
-        struct viewer_rows rows = { .count = 0 };
-        bool own;
-        int r = query_enter_clients(query, &own);
-
-        if (r < 0)
-                return r;
-        r = viewer_rows_open(&rows, query_db(query));
-        if (r == 0)
-                r = viewer_rows_add(&rows, number, ROLLUP_LAST, CLOCK_UNKNOWN);
-        viewer_rows_close(&rows);
-        query_leave_clients(query, own);
-        if (r == 0) {
-                struct viewer_client *client = viewer_rows_last(&rows);
-                client->order_ms = client->last_seen_ms;
-                r = viewer_rows_visit(&rows, visit, arg);
-        }
-        viewer_rows_free(&rows);
-        return r;
+        return viewer_rows_show(query, collect_one, &number, visit, arg);
 }
 
 /* The number that sql gives for value; 0: none. */
@@ -102,12 +96,9 @@ int viewer_history(struct query *query, int64_t number, int64_t before_seq, uint
                 query_leave_clients(query, own);
         }
         for (size_t i = 0; r == 0 && i < seqs.count; i++) {
-                struct query_filter filter = { .since_ms = CLOCK_UNKNOWN,
-                                               .until_ms = CLOCK_UNKNOWN,
-                                               .topic_type = -1,
-                                               .state_id = -1,
-                                               .delivery = -1,
-                                               .seq = seqs.seqs[i] };
+                struct query_filter filter = QUERY_ALL;
+
+                filter.seq = seqs.seqs[i];
                 r = query_messages(query, &filter, visit, arg);
         }
         free(seqs.seqs);

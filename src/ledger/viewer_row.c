@@ -59,20 +59,13 @@ struct viewer_row {
         char texts[]; /* what client points to */
 };
 
-int viewer_rows_open(struct viewer_rows *rows, sqlite3 *db)
+static int prepare(struct viewer_rows *rows, sqlite3 *db)
 {
         int result = sqlite3_prepare_v2(db, READ("temp."), -1, &rows->temporary, NULL);
 
         if (result == SQLITE_OK)
                 result = sqlite3_prepare_v2(db, READ("main."), -1, &rows->ledger, NULL);
         return ledger_errno(result);
-}
-
-void viewer_rows_close(struct viewer_rows *rows)
-{
-        (void)sqlite3_finalize(rows->temporary); /* each repeats its last result */
-        (void)sqlite3_finalize(rows->ledger);
-        rows->temporary = rows->ledger = NULL;
 }
 
 static bool is_null(sqlite3_stmt *statement, enum column column)
@@ -206,7 +199,7 @@ struct viewer_client *viewer_rows_last(struct viewer_rows *rows)
         return &rows->rows[rows->count - 1]->client;
 }
 
-int viewer_rows_visit(const struct viewer_rows *rows, viewer_client_fn *visit, void *arg)
+static int show_rows(const struct viewer_rows *rows, viewer_client_fn *visit, void *arg)
 {
         int r = 0;
         size_t i;
@@ -216,11 +209,25 @@ int viewer_rows_visit(const struct viewer_rows *rows, viewer_client_fn *visit, v
         return r;
 }
 
-void viewer_rows_free(struct viewer_rows *rows)
+int viewer_rows_show(struct query *query, int (*collect)(void *arg, struct viewer_rows *rows),
+                     void *collect_arg, viewer_client_fn *visit, void *arg)
 {
-        while (rows->count > 0)
-                free(rows->rows[--rows->count]);
-        free(rows->rows);
-        rows->rows = NULL;
-        rows->room = 0;
+        struct viewer_rows rows = { .count = 0 };
+        bool own;
+        int r = query_enter_clients(query, &own);
+
+        if (r < 0)
+                return r;
+        r = prepare(&rows, query_db(query));
+        if (r == 0)
+                r = collect(collect_arg, &rows);
+        (void)sqlite3_finalize(rows.temporary); /* each repeats its last result */
+        (void)sqlite3_finalize(rows.ledger);
+        query_leave_clients(query, own);
+        if (r == 0)
+                r = show_rows(&rows, visit, arg);
+        while (rows.count > 0)
+                free(rows.rows[--rows.count]);
+        free(rows.rows);
+        return r;
 }

@@ -263,11 +263,7 @@ static int count_message(void *arg, const struct query_message *message)
 
 static int64_t count_rows(struct query *query)
 {
-        struct query_filter all = { .since_ms = CLOCK_UNKNOWN,
-                                    .until_ms = CLOCK_UNKNOWN,
-                                    .topic_type = -1,
-                                    .state_id = -1,
-                                    .delivery = -1 };
+        const struct query_filter all = QUERY_ALL;
         int64_t count = 0;
         assert_int_equal(query_messages(query, &all, count_message, &count), 0);
         return count;

@@ -26,14 +26,7 @@ static int note(void *arg, const struct query_message *message)
         return 0;
 }
 
-static struct query_filter everything(void)
-{
-        return (struct query_filter){ .since_ms = CLOCK_UNKNOWN,
-                                      .until_ms = CLOCK_UNKNOWN,
-                                      .topic_type = -1,
-                                      .state_id = -1,
-                                      .delivery = -1 };
-}
+static const struct query_filter all = QUERY_ALL;
 
 static struct seen look(const struct query_filter *filter)
 {
@@ -56,7 +49,7 @@ static void receive_three(void)
 static void messages_come_newest_first(void **state)
 {
         (void)state;
-        struct query_filter filter = everything();
+        struct query_filter filter = all;
         receive_three();
         struct seen seen = look(&filter);
         assert_int_equal(seen.count, 3);
@@ -72,7 +65,7 @@ static void messages_come_newest_first(void **state)
 static void filters_choose(void **state)
 {
         (void)state;
-        struct query_filter filter = everything();
+        struct query_filter filter = all;
         receive_three();
         filter.client = "guid:2";
         assert_int_equal(look(&filter).count, 1);
@@ -80,21 +73,21 @@ static void filters_choose(void **state)
         assert_int_equal(look(&filter).count, 3);
         filter.client = "'; DROP TABLE message; --";
         assert_int_equal(look(&filter).count, 0);
-        filter = everything();
+        filter = all;
         filter.topic_type = 800;
         filter.state_id = 301;
         assert_int_equal(look(&filter).count, 3);
         filter.state_id = 302;
         assert_int_equal(look(&filter).count, 0);
-        filter = everything();
+        filter = all;
         filter.state_class = "deploy-failed";
         assert_int_equal(look(&filter).count, 3);
         filter.state_class = "deployed";
         assert_int_equal(look(&filter).count, 0);
-        filter = everything();
+        filter = all;
         filter.limit = 2;
         assert_int_equal(look(&filter).count, 2);
-        filter = everything();
+        filter = all;
         filter.delivery = DELIVERY_STAGED;
         assert_int_equal(look(&filter).count, 0);
 }
@@ -103,7 +96,7 @@ static void since_is_inclusive_and_until_is_not(void **state)
 {
         (void)state;
         struct message_name name;
-        struct query_filter filter = everything();
+        struct query_filter filter = all;
         store_open();
         assert_int_equal(store_receive("one", &name), VERDICT_ACCEPTED);
         filter.since_ms = name.time_ms;
@@ -177,7 +170,7 @@ static void a_reader_never_writes(void **state)
         store_open();
         assert_int_equal(store_receive("one", NULL), VERDICT_ACCEPTED);
         uint64_t commits = ledger_commits(store.ledger);
-        struct query_filter filter = everything();
+        struct query_filter filter = all;
         assert_int_equal(look(&filter).count, 1);
         assert_int_equal(ledger_commits(store.ledger), commits);
         assert_int_equal(query_open(store.config->ledger.file, &query), 0);

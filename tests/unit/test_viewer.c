@@ -310,15 +310,11 @@ static void a_rare_client_is_known_until_its_last_message_goes(void **state)
 static void assert_found(int64_t newer, int64_t older)
 {
         struct viewer_filter all = VIEWER_ALL;
-        struct query_filter filter = { .since_ms = CLOCK_UNKNOWN,
-                                       .until_ms = CLOCK_UNKNOWN,
-                                       .topic_type = -1,
-                                       .state_id = -1,
-                                       .delivery = -1,
-                                       .client = "GUID:1" };
+        struct query_filter filter = QUERY_ALL;
         struct query *query = open_query();
         struct passed found = { .count = 0 };
         unsigned expected = newer ? 2 : 1;
+        filter.client = "GUID:1";
         assert_int_equal(query_messages(query, &filter, note_message, &found), 0);
         assert_int_equal(found.count, expected);
         assert_int_equal(found.seqs[expected - 1], older);
@@ -362,13 +358,9 @@ static void a_damaged_link_leads_nowhere(void **state)
         (void)state;
         sqlite3 *db = NULL;
         struct passed passed = { .count = 0 };
-        struct query_filter filter = { .since_ms = CLOCK_UNKNOWN,
-                                       .until_ms = CLOCK_UNKNOWN,
-                                       .topic_type = -1,
-                                       .state_id = -1,
-                                       .delivery = -1,
-                                       .client = "GUID:1",
-                                       .limit = 4 };
+        struct query_filter filter = QUERY_ALL;
+        filter.client = "GUID:1";
+        filter.limit = 4;
         open_forgetful();
         struct message_name first = tell("GUID:1", "PC1", 800, 100, 1000, NULL);
         struct message_name second = tell("GUID:1", "PC1", 800, 400, 1000, NULL);
