@@ -102,6 +102,27 @@ int query_prepare(sqlite3 *db, const char *sql, const struct query_value *values
         return ledger_errno(result);
 }
 
+size_t query_texts_room(sqlite3_stmt *statement, int first, int count)
+{
+        size_t room = 0;
+
+        for (int i = first; i < first + count; i++) {
+                const char *text = (const char *)sqlite3_column_text(statement, i);
+                room += text ? strlen(text) + 1 : 0;
+        }
+        return room;
+}
+
+void query_copy_texts(sqlite3_stmt *statement, int first, int count, char *room, const char **const *targets)
+{
+        for (int i = 0; i < count; i++) {
+                const char *text = (const char *)sqlite3_column_text(statement, first + i);
+                *targets[i] = text ? room : NULL;
+                if (text)
+                        room = stpcpy(room, text) + 1;
+        }
+}
+
 int query_begin(struct query *query)
 {
         /* The end of the last one may have found no memory. */

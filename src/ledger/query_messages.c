@@ -142,31 +142,18 @@ static void read_numbers(sqlite3_stmt *statement, struct query_message *message)
 /* NULL when memory is short. */
 static struct row *copy_row(sqlite3_stmt *statement)
 {
-        const char *sources[TEXT_COUNT];
-        size_t room = 0;
-        struct row *row;
-        char *next;
-        int i;
-
-        for (i = 0; i < TEXT_COUNT; i++) {
-                sources[i] = (const char *)sqlite3_column_text(statement, COLUMN_FIRST_TEXT + i);
-                room += sources[i] ? strlen(sources[i]) + 1 : 0;
-        }
-        row = calloc(1, sizeof(*row) + room);
+        struct row *row =
+                calloc(1, sizeof(*row) + query_texts_room(statement, COLUMN_FIRST_TEXT, TEXT_COUNT));
         if (!row)
                 return NULL;
         read_numbers(statement, &row->message);
         /* The order of enum column from COLUMN_FIRST_TEXT on. */
-        const char **targets[TEXT_COUNT] = {
+        const char **const targets[TEXT_COUNT] = {
                 &row->message.client_address, &row->message.client_id,   &row->message.netbios_name,
                 &row->message.client_version, &row->message.reason,      &row->message.topic_id,
                 &row->message.serial_number,  &row->message.params_json, &row->message.details,
         };
-        for (next = row->texts, i = 0; i < TEXT_COUNT; i++)
-                if (sources[i]) {
-                        *targets[i] = next;
-                        next = stpcpy(next, sources[i]) + 1;
-                }
+        query_copy_texts(statement, COLUMN_FIRST_TEXT, TEXT_COUNT, row->texts, targets);
         return row;
 }
 

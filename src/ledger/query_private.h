@@ -10,6 +10,9 @@ sqlite3 *query_db(struct query *query);
 
 /* SQLITE_OK and nothing is done where the statement has no such parameter. */
 int query_bind_number(sqlite3_stmt *statement, const char *name, int64_t value);
+/* The texts of so many columns: their room, and copies of them in such room; null stays NULL. */
+size_t query_texts_room(sqlite3_stmt *statement, int first, int count);
+void query_copy_texts(sqlite3_stmt *statement, int first, int count, char *room, const char **const *targets);
 /* What a filter says: a text, which must live on, or else a number. */
 struct query_value {
         const char *name; /* of the parameter; sql need not have it */

@@ -7,7 +7,6 @@
 #include "query_private.h"
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 /* Of the topics 1000 and 1001. */
 #define STATE_OK 1
@@ -125,26 +124,13 @@ static void read_numbers(sqlite3_stmt *statement, struct viewer_client *client)
 /* NULL when memory is short. */
 static struct viewer_row *copy_row(sqlite3_stmt *statement)
 {
-        const char *sources[TEXT_COUNT];
-        size_t room = 0;
-        int i;
-
-        for (i = 0; i < TEXT_COUNT; i++) {
-                sources[i] = (const char *)sqlite3_column_text(statement, i);
-                room += sources[i] ? strlen(sources[i]) + 1 : 0;
-        }
-        struct viewer_row *row = calloc(1, sizeof(*row) + room);
+        struct viewer_row *row = calloc(1, sizeof(*row) + query_texts_room(statement, 0, TEXT_COUNT));
         if (!row)
                 return NULL;
         read_numbers(statement, &row->client);
-        const char **targets[TEXT_COUNT] = { &row->client.client_id, &row->client.netbios_name,
-                                             &row->client.client_version, &row->client.state.param };
-        char *next = row->texts;
-        for (i = 0; i < TEXT_COUNT; i++)
-                if (sources[i]) {
-                        *targets[i] = next;
-                        next = stpcpy(next, sources[i]) + 1;
-                }
+        const char **const targets[TEXT_COUNT] = { &row->client.client_id, &row->client.netbios_name,
+                                                   &row->client.client_version, &row->client.state.param };
+        query_copy_texts(statement, 0, TEXT_COUNT, row->texts, targets);
         return row;
 }
 

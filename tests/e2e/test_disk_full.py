@@ -54,6 +54,11 @@ def make_on(make_fsp, disk, min_free, **sections):
                      "ledger": {"file": disk / "ledger" / "ledger.db"}, "listener": {"client_rate": "0"}, **sections})
 
 
+def all_arrive(fsp, taken):
+    wait_until(lambda: fsp.forward() and len(fsp.delivered()) >= len(taken), 30, "all messages in the inbox")
+    assert sorted(fsp.delivered().values()) == sorted(taken)
+
+
 @pytest.mark.bound(120)
 @pytest.mark.parametrize("min_free", ["0%", "10%"])
 def test_a_full_disk_is_answered_503_and_intake_resumes_when_there_is_space(make_fsp, small_disk, min_free):
@@ -72,8 +77,7 @@ def test_a_full_disk_is_answered_503_and_intake_resumes_when_there_is_space(make
         (disk / "ballast").unlink()
         back_within(fsp, taken, RECOVERY_S)
         wait_until(lambda: fsp.status()["availability"] == "online", RECOVERY_S, "availability")
-    wait_until(lambda: fsp.forward() and len(fsp.delivered()) >= len(taken), 30, "all messages in the inbox")
-    assert sorted(fsp.delivered().values()) == sorted(taken)
+    all_arrive(fsp, taken)
 
 
 @pytest.mark.bound(120)
@@ -93,8 +97,7 @@ def test_min_free_is_never_used(make_fsp, small_disk):
     time.sleep(1)  # whatever is still made of the messages taken
     assert min(least, free_percent(disk)) >= 49, f"{least:.1f} % left free"
     fsp.ctl("forward")
-    wait_until(lambda: fsp.forward() and len(fsp.delivered()) == len(taken), 30, "all messages in the inbox")
-    assert sorted(fsp.delivered().values()) == sorted(taken)
+    all_arrive(fsp, taken)
 
 
 @pytest.mark.bound(120)
@@ -107,8 +110,7 @@ def test_forwarding_goes_on_while_the_disk_is_full(make_fsp, small_disk):
     assert until_refused(fsp, taken).status == 503
     fsp.ctl("forward")
     (disk / "ballast").unlink()
-    wait_until(lambda: fsp.forward() and len(fsp.delivered()) >= len(taken), 30, "all messages in the inbox")
-    assert sorted(fsp.delivered().values()) == sorted(taken)
+    all_arrive(fsp, taken)
 
 
 @pytest.mark.bound(120)
@@ -123,8 +125,7 @@ def test_a_kill_while_the_disk_is_full_loses_nothing(make_fsp, small_disk):
     (disk / "ballast").unlink()
     fsp.start()
     back_within(fsp, taken, RECOVERY_S)
-    wait_until(lambda: fsp.forward() and len(fsp.delivered()) >= len(taken), 30, "all messages in the inbox")
-    assert sorted(fsp.delivered().values()) == sorted(taken)
+    all_arrive(fsp, taken)
 
 
 @pytest.mark.bound(120)

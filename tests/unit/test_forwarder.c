@@ -191,15 +191,20 @@ static void an_empty_folder_in_the_place_of_the_inbox_decides_nothing(void **sta
         assert_file(in_folder("inbox", &one, ".SMX"), "one");
 }
 
+static void configure_another_inbox(void)
+{
+        assert_int_equal(mkdir(store_path("new"), 0750), 0);
+        free(store.config->forwarder.inbox);
+        store.config->forwarder.inbox = strdup(store_path("new"));
+}
+
 static void rows_half_way_to_an_inbox_of_the_past_are_finished_there(void **state)
 {
         (void)state;
         store_open();
         struct message_name one = copied("one"), two = staged("two");
         store_write(in_folder("inbox", &one, ".tmp"), "one", 3);
-        assert_int_equal(mkdir(store_path("new"), 0750), 0);
-        free(store.config->forwarder.inbox);
-        store.config->forwarder.inbox = strdup(store_path("new"));
+        configure_another_inbox();
         (void)run();
         assert_file(in_folder("inbox", &one, ".SMX"), "one");
         assert_file(in_folder("new", &two, ".SMX"), "two");
@@ -211,9 +216,7 @@ static void rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person(void **stat
         store_open();
         struct message_name one = copied("one");
         assert_int_equal(rmdir(store_path("inbox")), 0);
-        assert_int_equal(mkdir(store_path("new"), 0750), 0);
-        free(store.config->forwarder.inbox);
-        store.config->forwarder.inbox = strdup(store_path("new"));
+        configure_another_inbox();
         (void)run();
         assert_int_equal(ledger_totals(store.ledger).quarantined, 1);
         assert_int_equal(delivery_requeue(store.ledger, one.seq), 0);
@@ -225,9 +228,7 @@ static void rows_half_way_wait_out_what_is_no_fault_of_their_inbox(void **state)
         store_open();
         struct message_name one = copied("one");
         store_write(in_folder("inbox", &one, ".tmp"), "one", 3);
-        assert_int_equal(mkdir(store_path("new"), 0750), 0);
-        free(store.config->forwarder.inbox);
-        store.config->forwarder.inbox = strdup(store_path("new"));
+        configure_another_inbox();
         closed_place = store_path("inbox");
         struct forwarder_run result = run();
         closed_place = NULL;
