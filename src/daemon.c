@@ -93,7 +93,7 @@ static bool go_on_starting(void *arg)
 {
         (void)arg;
         sigset_t pending;
-        (void)sd_notify(0, "EXTEND_TIMEOUT_USEC=60000000\nSTATUS=Making ledger and staging folder agree");
+        (void)sd_notify(0, "EXTEND_TIMEOUT_USEC=600000000\nSTATUS=Making ledger and staging folder agree");
         return sigpending(&pending) < 0 ||
                (!sigismember(&pending, SIGTERM) && !sigismember(&pending, SIGINT));
 }

@@ -150,13 +150,13 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
 
 /* intake.c */
 #define LEDGER_PARTS 1024 /* state.id is seq * LEDGER_PARTS + part */
-/* And in SQL. */
+/* In SQL: the ids of the states of some messages, and from an id back. */
 #define LEDGER_TEXT_OF(number) #number
 #define LEDGER_TEXT(number) LEDGER_TEXT_OF(number)
 #define LEDGER_FIRST_STATE(seq) seq " * " LEDGER_TEXT(LEDGER_PARTS)
+#define LEDGER_LAST_PART LEDGER_TEXT(LEDGER_PARTS) " - 1"
 #define LEDGER_STATES(first, last)                                                                           \
-        "BETWEEN " LEDGER_FIRST_STATE(first) " AND " LEDGER_FIRST_STATE(last) " + " LEDGER_TEXT(             \
-                LEDGER_PARTS) " - 1"
+        "BETWEEN " LEDGER_FIRST_STATE(first) " AND " LEDGER_FIRST_STATE(last) " + " LEDGER_LAST_PART
 #define LEDGER_SEQ(id) "(" id " / " LEDGER_TEXT(LEDGER_PARTS) ")"
 #define LEDGER_PART(id) "(" id " % " LEDGER_TEXT(LEDGER_PARTS) ")"
 int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room,

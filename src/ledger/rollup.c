@@ -13,9 +13,10 @@
 #define STEP_MESSAGES 100
 #define LONGEST_STEP_MESSAGES 400
 
+#define STATES_OF_M LEDGER_STATES("m.seq", "m.seq")
 #define TOLD                                                                                                 \
         "coalesce((SELECT max(coalesce(s.message_time_ms, m.received_ms)) FROM main.state s"                 \
-        " WHERE s.id " LEDGER_STATES("m.seq", "m.seq") "), m.received_ms)"
+        " WHERE s.id " STATES_OF_M "), m.received_ms)"
 #define MESSAGES " FROM main.message m WHERE m.seq > ?1 AND m.seq <= ?2 AND " ROLLUP_KEY " IS NOT NULL"
 
 /* Of two tellings the later one counts, but what it leaves out stays known. */
@@ -47,15 +48,13 @@
         " SELECT r.slot, c.number, s.topic_type, s.state_id, coalesce(s.message_time_ms, m.received_ms),"    \
         " s.id, m.received_ms, state_error(s.params, s.details), state_param(s.params)"                      \
         " FROM main.message m CROSS JOIN main.state s CROSS JOIN rule r CROSS JOIN " schema "client c"       \
-        " WHERE m.seq > ?1 AND m.seq <= ?2 AND s.id " LEDGER_STATES(                                         \
-                "m.seq",                                                                                     \
-                "m.seq") " AND r.topic = s.topic_type AND s.state_id BETWEEN r.low AND r.high AND c.key "    \
-                         "= " ROLLUP_KEY " ORDER BY 1, 2 ON CONFLICT(slot, client) DO UPDATE SET"            \
-                         " topic_type = excluded.topic_type, state_id = excluded.state_id, time_ms = "       \
-                         "excluded.time_ms,"                                                                 \
-                         " id = excluded.id, received_ms = excluded.received_ms, error = excluded.error,"    \
-                         " param = excluded.param"                                                           \
-                         " WHERE (excluded.time_ms, excluded.id) > (time_ms, id)"
+        " WHERE m.seq > ?1 AND m.seq <= ?2 AND s.id " STATES_OF_M                                            \
+        " AND r.topic = s.topic_type AND s.state_id BETWEEN r.low AND r.high AND c.key = " ROLLUP_KEY        \
+        " ORDER BY 1, 2 ON CONFLICT(slot, client) DO UPDATE SET"                                             \
+        " topic_type = excluded.topic_type, state_id = excluded.state_id, time_ms = excluded.time_ms,"       \
+        " id = excluded.id, received_ms = excluded.received_ms, error = excluded.error,"                     \
+        " param = excluded.param"                                                                            \
+        " WHERE (excluded.time_ms, excluded.id) > (time_ms, id)"
 
 static const char *const fold_ledger[] = {
         LINK("main."),
@@ -69,11 +68,9 @@ static const char *const fold_ledger[] = {
         " WHERE m.seq > ?1 AND m.seq <= ?2 AND m.netbios_name <> ''",
         "INSERT OR IGNORE INTO main.state_kind SELECT s.topic_type, s.state_id, s.id FROM main.state s"
         " WHERE s.id " LEDGER_STATES("(?1 + 1)", "?2") " ORDER BY 1, 2, 3",
-        "INSERT INTO main.span SELECT m.seq / " LEDGER_TEXT(
-                ROLLUP_SPAN) ", min(m.received_ms), max(m.received_ms)"
-                             " FROM main.message m WHERE m.seq > ?1 AND m.seq <= ?2 GROUP BY 1 ON "
-                             "CONFLICT(block) DO UPDATE SET"
-                             " min_ms = min(min_ms, excluded.min_ms), max_ms = max(max_ms, excluded.max_ms)",
+        "INSERT INTO main.span SELECT m.seq / " ROLLUP_SPAN_TEXT ", min(m.received_ms), max(m.received_ms)"
+        " FROM main.message m WHERE m.seq > ?1 AND m.seq <= ?2 GROUP BY 1 ON CONFLICT(block) DO UPDATE SET"
+        " min_ms = min(min_ms, excluded.min_ms), max_ms = max(max_ms, excluded.max_ms)",
 };
 static const char *const fold_temporary[] = {
         /* What the ledger knows already of those clients. */

@@ -55,6 +55,7 @@ enum rollup_slot {
  * client_problem: the client states that are problems.
  * span: the times of receipt among the ROLLUP_SPAN messages from block * ROLLUP_SPAN on. */
 #define ROLLUP_SPAN 1024
+#define ROLLUP_SPAN_TEXT LEDGER_TEXT(ROLLUP_SPAN)
 #define ROLLUP_PROBLEMS "0, 3, 4" /* the slots */
 #define ROLLUP_IS_PROBLEM "CASE slot WHEN 0 THEN state_id / 100 IN (3, 6) ELSE state_id = 2 END"
 #define ROLLUP_INDEXES                                                                                       \

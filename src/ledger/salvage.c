@@ -24,6 +24,9 @@
         " AND name_ms BETWEEN 0 AND 253402300799999 AND node BETWEEN 0 AND 65535"                            \
         " AND size BETWEEN 1 AND 2147483647 AND length(digest) = 16" LAST_ONE
 
+#define STATES LEDGER_STATES("?1", "?2")
+#define SEQ LEDGER_SEQ("id")
+
 /* The first of them go by seq.  Rows whose seal does not fit, but which can
  * still be given a name, wait in a table of their own, until the staged files
  * have been looked at: a sound file tells more than a broken row. */
@@ -45,8 +48,8 @@ static const char *const copies[] = {
         "INSERT OR IGNORE INTO main.body SELECT b.* FROM damaged.body b WHERE b.seq BETWEEN ?1 AND ?2"
         " AND (EXISTS(SELECT 1 FROM main.message m WHERE m.seq = b.seq)"
         " OR EXISTS(SELECT 1 FROM main.broken m WHERE m.seq = b.seq))" LAST_ONE,
-        "INSERT OR IGNORE INTO main.state SELECT s.* FROM damaged.state s WHERE s.id " LEDGER_STATES(
-                "?1", "?2") " AND EXISTS(SELECT 1 FROM main.message m WHERE m.seq = " LEDGER_SEQ("s.id") ")",
+        "INSERT OR IGNORE INTO main.state SELECT s.* FROM damaged.state s WHERE s.id " STATES
+        " AND EXISTS(SELECT 1 FROM main.message m WHERE m.seq = " LEDGER_SEQ("s.id") ")",
         "INSERT OR IGNORE INTO main.inbox SELECT * FROM damaged.inbox WHERE id BETWEEN ?1 AND ?2",
         "INSERT OR IGNORE INTO main.shipment SELECT * FROM damaged.shipment WHERE id BETWEEN ?1 AND ?2",
 };
@@ -151,6 +154,13 @@ static void find_bounds(sqlite3 *db, int64_t *ret_first, int64_t *ret_last)
         *ret_last = known ? last + SLACK : LAST_SEQ;
 }
 
+/* Or else the WAL would get as large as all of it. */
+static int checkpoint(sqlite3 *db)
+{
+        int result = sqlite3_wal_checkpoint_v2(db, "main", SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+        return (result & 0xFF) == SQLITE_BUSY ? 0 : ledger_errno(result);
+}
+
 static int copy_all(struct salvage *salvage)
 {
         static const char make_broken[] =
@@ -175,6 +185,8 @@ static int copy_all(struct salvage *salvage)
                 int r = i < MESSAGE_TABLES ? copy_range(statement, first, last, &more)
                                            : copy_range(statement, 0, LAST_SEQ, &more);
                 (void)sqlite3_finalize(statement); /* repeats the result of step */
+                if (r == 0)
+                        r = checkpoint(db);
                 if (r < 0)
                         return r;
         }
@@ -187,11 +199,10 @@ static int copy_missed(sqlite3 *db)
 {
         static const char *const asks[] = {
                 "SELECT seq FROM damaged.body WHERE seq NOT IN (SELECT seq FROM main.message)",
-                "SELECT DISTINCT " LEDGER_SEQ("id") " AS seq FROM damaged.state"
-                                                    " WHERE " LEDGER_SEQ(
-                                                            "id") " NOT IN (SELECT seq FROM main.message)",
-                "SELECT seq FROM damaged.message INDEXED BY message_open WHERE delivery <> 3"
-                " AND seq NOT IN (SELECT seq FROM main.message)",
+                "SELECT DISTINCT " SEQ " FROM damaged.state WHERE " SEQ
+                " NOT IN (SELECT seq FROM main.message)",
+                ("SELECT seq FROM damaged.message INDEXED BY message_open WHERE delivery <> 3"
+                 " AND seq NOT IN (SELECT seq FROM main.message)"),
         };
         sqlite3_stmt *copy[MESSAGE_TABLES] = { NULL };
         int r = 0;

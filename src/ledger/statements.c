@@ -87,13 +87,10 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_EXPIRED] = "SELECT seq, delivery, forwarded_ms, received_ms FROM message"
                               " WHERE seq > ?1 AND seq < (SELECT max(seq) FROM message)"
                               " ORDER BY seq LIMIT ?2",
-        /* Up to where a sweep at ?1 may pass over rows, none of which was received before ?2: behind ?3 no
-         * block is known. */
-        [STATEMENT_NEXT_EXPIRED] = "SELECT max(?1, coalesce((SELECT block * " LEDGER_TEXT(
-                ROLLUP_SPAN) " - 1 FROM span WHERE block >= ?1 / " LEDGER_TEXT(ROLLUP_SPAN) " AND min_ms < "
-                                                                                            "?2 ORDER BY "
-                                                                                            "block LIMIT 1), "
-                                                                                            "?3))",
+        /* From ?1 up to where no row was received before ?2; the blocks are known up to ?3. */
+        [STATEMENT_NEXT_EXPIRED] =
+                "SELECT max(?1, coalesce((SELECT block * " ROLLUP_SPAN_TEXT " - 1 FROM span"
+                " WHERE block >= ?1 / " ROLLUP_SPAN_TEXT " AND min_ms < ?2 ORDER BY block LIMIT 1), ?3))",
         [STATEMENT_DELETE_MESSAGE] = "DELETE FROM message WHERE seq = ?1",
         [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id " LEDGER_STATES("?1", "?1"),
         [STATEMENT_ARCHIVED] =
@@ -114,9 +111,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_FORGET_KINDS] = "DELETE FROM state_kind WHERE (topic_type, state_id, id) IN (SELECT "
                                    "s.topic_type, s.state_id, s.id"
                                    " FROM state s WHERE s.id " LEDGER_STATES("?1", "?1") ")",
-        [STATEMENT_FORGET_SPANS] =
-                "DELETE FROM span WHERE block < ?1 AND NOT EXISTS"
-                " (SELECT 1 FROM message m WHERE m.seq < ?1 * " LEDGER_TEXT(ROLLUP_SPAN) ")",
+        [STATEMENT_FORGET_SPANS] = "DELETE FROM span WHERE block < ?1 AND NOT EXISTS"
+                                   " (SELECT 1 FROM message m WHERE m.seq < ?1 * " ROLLUP_SPAN_TEXT ")",
 };
 
 sqlite3_stmt *ledger_statement(struct ledger *ledger, enum statement which)
@@ -132,8 +128,7 @@ sqlite3_stmt *ledger_bind(struct ledger *ledger, enum statement which, const int
 {
         sqlite3_stmt *statement = ledger_statement(ledger, which);
         for (int i = 0; statement && i < count; i++)
-                (void)sqlite3_bind_int64(statement, i + 1,
-                                         numbers[i]); /* cannot fail on a prepared parameter */
+                (void)sqlite3_bind_int64(statement, i + 1, numbers[i]); /* cannot fail once prepared */
         return statement;
 }
 

@@ -34,7 +34,9 @@ static int sync_folder_of(const char *path)
         int r = name_part(path, "", copy);
         if (r == 0)
                 r = fsutil_open_folder(dirname(copy), &fd);
-        return r < 0 ? r : fsync(fd) < 0 ? -errno : 0;
+        if (r == 0 && fsync(fd) < 0 && errno != EINVAL) /* EINVAL: folders cannot be synced there */
+                r = -errno;
+        return r;
 }
 
 /* From before the first file is moved until the new ledger is complete, a link
