@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <linux/magic.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -59,7 +60,7 @@ static bool is_local(uint64_t magic)
 static void name_file_system(int fd, const struct statfs *fs, char ret_name[FS_NAME_SIZE],
                              char ret_former[FS_NAME_SIZE])
 {
-        static_assert(sizeof(struct xfs_geometry) == 112, "as the kernel has it");
+        static_assert(offsetof(struct xfs_geometry, others[7]) == 108, "as the kernel has it"); /* unpadded */
         struct xfs_geometry xfs;
         int fsid[2];
         memcpy(fsid, &fs->f_fsid, sizeof(fsid));
