@@ -33,6 +33,15 @@ def test_an_install_without_configuration_is_quiet_and_says_what_to_do(fspd, pac
     assert any("not configured yet" in str(e["MESSAGE"]) for e in fspd.journal())
 
 
+def test_the_socket_of_an_unconfigured_service_does_not_open_and_says_why(fspd):
+    assert fspd.run("systemctl", "start", "fspd.socket", check=False).returncode == 1
+    assert "fspd is not configured yet: set site.code and forwarder.inbox in /etc/fspd/fspd.ini" in fspd.run(
+        "systemctl", "status", "fspd.socket", check=False).stdout
+    assert "Failed to connect" in fspd.run("curl", "-sS", "http://127.0.0.1/", check=False).stderr
+    fspd.run("systemctl", "reset-failed", "fspd.socket")
+    assert fspd.show("ActiveState", "NRestarts") == {"ActiveState": "inactive", "NRestarts": "0"}
+
+
 def test_what_is_installed_is_where_the_contract_says(fspd):
     for path in ("/usr/sbin/fspd", "/usr/bin/fspctl", CONFIG, STATE + "/staging", "/var/log/fspd",
                  "/usr/share/man/man8/fspd.8.gz", "/usr/share/man/man1/fspctl.1.gz",
@@ -122,3 +131,49 @@ def test_a_purge_with_nothing_left_removes_all(fspd):
         assert not exists(fspd, path), path
     assert len(fspd.arrived()) == 3  # the inbox is not ours
     assert fspd.run("systemctl", "is-system-running").stdout.strip() == "running"
+
+
+ELSEWHERE = """[site]
+code = P01
+[forwarder]
+inbox = /srv/inbox
+[staging]
+directory = /srv/fspd/staging ; a disk of its own
+min_free = 0%
+[ledger]
+file = /srv/fspd/ledger.db
+[log]
+directory = /srv/fspd/logs
+"""
+
+
+def with_folders_elsewhere(fspd):
+    fspd.sh(f"mkdir -p /srv/fspd /srv/inbox; cat >{CONFIG} <<'E'\n{ELSEWHERE}E\nchown fspd: /srv/fspd /srv/inbox")
+    fspd.run("fspctl", "setup")
+    fspd.run("systemctl", "start", "fspd")
+
+
+def test_a_purge_touches_nothing_that_the_configuration_put_elsewhere(fspd, package):
+    fspd.install(package)
+    fspd.sh("rm -f /srv/inbox/*")
+    with_folders_elsewhere(fspd)
+    fspd.sh("mv /srv/inbox /srv/away")
+    fspd.send("--name", "KEPT")
+    [kept] = wait_until(lambda: fspd.ids("staged"), 10, "the message in staging")
+    said = fspd.run("apt-get", "purge", "-y", "fspd").stdout
+    for word in (kept, "/srv/fspd/staging\n", "/srv/fspd/ledger.db\n", "/srv/fspd/logs\n"):
+        assert f"fspd:   {word}" in said, said
+    for path in (f"/srv/fspd/staging/{kept}.SMX", "/srv/fspd/ledger.db", "/srv/fspd/logs/fspmgr.log"):
+        assert exists(fspd, path), path
+    assert not exists(fspd, CONFIG) and not exists(fspd, "/var/log/fspd")
+
+
+def test_installed_again_with_the_same_folders_it_delivers_what_was_kept(fspd, package):
+    fspd.install(package)
+    fspd.sh("mv /srv/away /srv/inbox")
+    with_folders_elsewhere(fspd)
+    wait_until(lambda: len(fspd.arrived()) == 1, 10, "the arrival of the one that was kept")
+    wait_until(lambda: len(fspd.ids("forwarded")) == 1, 10, "its receipt")
+    said = fspd.run("apt-get", "purge", "-y", "fspd").stdout
+    assert "not delivered" not in said and "/srv/fspd/ledger.db" in said, said
+    assert not exists(fspd, STATE) and exists(fspd, "/srv/fspd/ledger.db")
