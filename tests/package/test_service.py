@@ -148,12 +148,31 @@ def test_a_faulty_configuration_fails_at_once_and_once(fspd, drop_in):
     drop_in("test", "RestartSec=50ms")
     fspd.configure(interval="never")
     assert fspd.run("systemctl", "restart", "fspd", check=False).returncode != 0
+    wait_until(lambda: fspd.show("ActiveState") == "failed", 20, "its failure")
     found = fspd.show("ActiveState", "Result", "ExecMainStatus", "NRestarts")
     assert found == {"ActiveState": "failed", "Result": "exit-code", "ExecMainStatus": "78", "NRestarts": "0"}
     assert any(f"{CONFIG}:" in str(e["MESSAGE"]) and "interval = never" in str(e["MESSAGE"]) for e in fspd.journal())
     fspd.configure(interval="1h")
     fspd.run("systemctl", "restart", "fspd")
     fspd.send()
+
+
+def test_a_faulty_configuration_behind_the_socket_keeps_clients_waiting_without_haste(fspd):
+    """Who waits starts it again and again, and is served when the fault is mended."""
+    fspd.sh("systemctl stop fspd; systemctl start fspd.socket")
+    fspd.configure(interval="never")
+    cursor = fspd.cursor()
+    client = fspd.debian.start("curl", "-sS", "-m", "60", "-o", "/dev/null", "-w", "%{http_code}", "http://127.0.0.1/")
+
+    def faults():
+        return [int(e["__REALTIME_TIMESTAMP"]) / 1e6 for e in fspd.journal(cursor) if "interval = never" in str(e["MESSAGE"])]
+    wait_until(lambda: len(faults()) >= 2, 30, "a second try")
+    first, second = faults()[:2]
+    assert second - first > 4
+    fspd.configure(interval="1h")
+    assert client.communicate(timeout=60)[0] == "404"
+    assert fspd.show("ActiveState") == "active"
+    fspd.sh("systemctl stop fspd.socket fspd; systemctl start fspd")
 
 
 def test_credentials_of_the_service_manager_can_be_used(fspd, drop_in):
