@@ -32,10 +32,12 @@ struct web_request {
 const char *web_parameter(const struct web_request *request, const char *name);
 
 struct web_answer {
-        unsigned status;   /* 200 */
-        const char *type;  /* Content-Type, constant text; text/plain */
-        char download[96]; /* the file's name, where it is one to be saved; "" */
-        FILE *out;         /* the body, or its beginning */
+        unsigned status;    /* 200 */
+        const char *type;   /* Content-Type, constant text; text/plain */
+        char download[96];  /* the file's name, where it is one to be saved; "" */
+        const char *header; /* one header more, constant text; NULL: none */
+        char value[24];     /* of it */
+        FILE *out;          /* the body, or its beginning */
         /* For bodies that need not fit into memory: appends the next piece to
          * out.  1 when there is more to come, 0 at the end, -errno. */
         int (*more)(void *state, FILE *out);

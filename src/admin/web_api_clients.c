@@ -6,6 +6,7 @@
 #include "fsp/errors.h"
 #include "fsp/text.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -135,6 +136,17 @@ static int count_piece(struct web_listing *base, uint64_t limit, uint64_t *ret_c
         return r;
 }
 
+/* A list has no other place for it: see viewer_left_out. */
+static void tell_left_out(struct query *query, struct web_answer *answer)
+{
+        int64_t messages = viewer_left_out(query);
+
+        if (messages == 0)
+                return;
+        answer->header = "Fspd-Uncounted";
+        (void)snprintf(answer->value, sizeof(answer->value), "%" PRId64, messages); /* it fits */
+}
+
 static int start(struct site *site, const struct web_request *request, struct web_answer *answer,
                  enum viewer_report report, const struct format_column *columns, size_t column_count)
 {
@@ -149,8 +161,10 @@ static int start(struct site *site, const struct web_request *request, struct we
         listing->filter = filter;
         listing->report = report;
         listing->listing.piece = columns == client_row_columns ? client_piece : count_piece;
-        return web_listing_start(&listing->listing, site, request, columns, column_count, filter.filter.limit,
-                                 answer);
+        r = web_listing_start(&listing->listing, site, request, columns, column_count, filter.filter.limit,
+                              answer);
+        tell_left_out(site->query, answer);
+        return r;
 }
 
 int web_api_clients(void *arg, const struct web_request *request, struct web_answer *answer)

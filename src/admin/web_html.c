@@ -180,11 +180,34 @@ void html_end(struct web_answer *answer)
         (void)fputs(strstr(shell, MAIN_MARK) + strlen(MAIN_MARK), answer->out);
 }
 
+void html_table(FILE *out, const char *label, const struct html_column *columns, size_t count)
+{
+        html(out, "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"%s\"><table><thead><tr>",
+             label);
+        for (size_t i = 0; i < count; i++)
+                (void)fprintf(out, "<th scope=\"col\"%s%s%s>%s</th>", columns[i].class ? " class=\"" : "",
+                              columns[i].class ? columns[i].class : "", columns[i].class ? "\"" : "",
+                              columns[i].title);
+        (void)fputs("</tr></thead><tbody>\n", out);
+}
+
+void html_table_end(FILE *out)
+{
+        (void)fputs("</tbody></table></div>\n", out);
+}
+
 static void put_query(FILE *out, const struct web_request *request)
 {
         for (size_t i = 0; i < request->parameter_count; i++)
                 if (*request->parameters[i].value && strcmp(request->parameters[i].name, "before") != 0)
                         html(out, "&amp;%u=%u", request->parameters[i].name, request->parameters[i].value);
+}
+
+void html_further(FILE *out, const struct web_request *request, const char *before, const char *label)
+{
+        html(out, "<p><a rel=\"next\" href=\"?before=%u", before);
+        put_query(out, request);
+        html(out, "\">%s</a></p>\n", label);
 }
 
 void html_links(FILE *out, const char *path, const struct web_request *request)

@@ -28,6 +28,14 @@ void html_age(FILE *out, int64_t ms);
  * Sets the answer's type. */
 void html_begin(struct web_answer *answer, const char *title, const char *section);
 void html_end(struct web_answer *answer);
+struct html_column {
+        const char *title, *class; /* class: NULL is none */
+};
+/* A table up to its first row; label: its name for who does not see it. */
+void html_table(FILE *out, const char *label, const struct html_column *columns, size_t count);
+void html_table_end(FILE *out);
+/* The way to where a list goes on: the same request, with this as its "before". */
+void html_further(FILE *out, const struct web_request *request, const char *before, const char *label);
 /* "JSON CSV" of what this view shows: path of the API and the query to it. */
 void html_links(FILE *out, const char *path, const struct web_request *request);
 

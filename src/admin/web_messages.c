@@ -39,11 +39,10 @@ static void take_before(const struct web_request *request, struct query_filter *
 
 static void put_older(FILE *out, const struct web_request *request, const struct parts_rows *rows)
 {
-        html(out, "<p><a rel=\"next\" href=\"/messages?before=%d.%d", rows->last_seq, rows->last_part);
-        for (size_t i = 0; i < request->parameter_count; i++)
-                if (strcmp(request->parameters[i].name, "before") != 0)
-                        html(out, "&amp;%u=%u", request->parameters[i].name, request->parameters[i].value);
-        html(out, "\">Older messages</a></p>\n");
+        char before[48];
+        (void)snprintf(before, sizeof(before), "%" PRId64 ".%" PRId64, rows->last_seq,
+                       rows->last_part); /* it fits */
+        html_further(out, request, before, "Older messages");
 }
 
 static int put_list(struct site *site, FILE *out, const struct web_request *request,

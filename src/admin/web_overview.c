@@ -140,6 +140,20 @@ static void put_tiles(FILE *out, const struct status_facts *facts)
         html(out, "</ul>\n");
 }
 
+static int put_problems(struct site *site, FILE *out)
+{
+        struct viewer_filter filter = VIEWER_ALL;
+        uint64_t more;
+        filter.limit = PROBLEMS;
+        html(out, "<section id=\"problems\" data-live aria-labelledby=\"problems-title\">"
+                  "<h2 id=\"problems-title\">Problems now</h2>\n");
+        int r = parts_problems(site->query, out, &filter, 0, &more);
+        if (more > 0)
+                html(out, "<p><a href=\"/reports/problems-summary\">and %d more</a></p>", (int64_t)more);
+        html(out, "</section>\n");
+        return r;
+}
+
 static int put_newest(struct site *site, FILE *out, const struct status_facts *facts)
 {
         struct message_filter filter;
@@ -171,12 +185,8 @@ int web_overview(void *arg, const struct web_request *request, struct web_answer
         html(out, "<h1>Site %s</h1>\n", facts.site_code);
         put_tiles(out, &facts);
         int r = parts_chart(site->query, out, web_parameter(request, "range"), facts.now_ms);
-        if (r == 0) {
-                html(out, "<section id=\"problems\" data-live aria-labelledby=\"problems-title\">"
-                          "<h2 id=\"problems-title\">Problems now</h2>\n");
-                r = parts_problems(site->query, out, PROBLEMS, facts.now_ms);
-                html(out, "</section>\n");
-        }
+        if (r == 0)
+                r = put_problems(site, out);
         if (r == 0)
                 r = put_newest(site, out, &facts);
         html_end(answer);

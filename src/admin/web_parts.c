@@ -8,7 +8,6 @@
 #include "fsp/errors.h"
 #include "fsp/fsutil.h"
 #include "fsp/text.h"
-#include "fsp/viewer.h"
 #include <errno.h>
 #include <string.h>
 
@@ -39,6 +38,17 @@ void parts_state(FILE *out, int64_t topic_type, int64_t state_id)
 void parts_badge(FILE *out, const char *state_class)
 {
         html(out, "<span class=\"badge %s\">%s</span>", parts_mood(state_class), state_class);
+}
+
+void parts_state_badge(FILE *out, const struct viewer_state *state)
+{
+        parts_badge(out, state->known ? catalog_class(state->topic_type, state->state_id) : "unknown");
+}
+
+const char *parts_client_name(const struct viewer_client *client)
+{
+        const char *name = client->netbios_name ? client->netbios_name : client->client_id;
+        return name ? name : "?";
 }
 
 static void put_client(FILE *out, const struct query_message *message)
@@ -89,14 +99,12 @@ int parts_message_row(void *arg, const struct query_message *message)
 
 static int first_row(void *arg, const struct query_message *message)
 {
+        static const struct html_column columns[] = { { "Received", NULL }, { "Client", NULL },
+                                                      { "State", NULL },    { "Parameters", "wide" },
+                                                      { "Class", NULL },    { "Delivery", "wide" } };
         struct parts_rows *rows = arg;
         if (rows->count == 0)
-                html(rows->out,
-                     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Messages\"><table>"
-                     "<thead><tr><th scope=\"col\">Received</th><th scope=\"col\">Client</th>"
-                     "<th scope=\"col\">State</th><th scope=\"col\" class=\"wide\">Parameters</th>"
-                     "<th scope=\"col\">Class</th><th scope=\"col\" "
-                     "class=\"wide\">Delivery</th></tr></thead><tbody>\n");
+                html_table(rows->out, "Messages", columns, sizeof(columns) / sizeof(columns[0]));
         return parts_message_row(rows, message);
 }
 
@@ -104,14 +112,14 @@ int parts_messages(struct query *query, const struct query_filter *filter, struc
 {
         int r = query_messages(query, filter, first_row, rows);
         if (rows->count > 0)
-                html(rows->out, "</tbody></table></div>\n");
+                html_table_end(rows->out);
         return r;
 }
 
 struct problems {
         FILE *out;
         int64_t now_ms;
-        uint64_t count;
+        uint64_t from, to, count; /* from <= shown < to */
 };
 
 void parts_error(FILE *out, int64_t error)
@@ -127,15 +135,17 @@ void parts_error(FILE *out, int64_t error)
 
 static int put_problem(void *arg, const struct viewer_count *count)
 {
+        static const struct html_column columns[] = {
+                { "Clients", "number" }, { "Problem", NULL }, { "Error", NULL }, { "Last seen", NULL }
+        };
         struct problems *problems = arg;
         FILE *out = problems->out;
         char error[ERRORS_TEXT_SIZE] = "none";
-        if (problems->count++ == 0)
-                html(out,
-                     "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"Problems\"><table>"
-                     "<thead><tr><th scope=\"col\" class=\"number\">Clients</th><th "
-                     "scope=\"col\">Problem</th>"
-                     "<th scope=\"col\">Error</th><th scope=\"col\">Last seen</th></tr></thead><tbody>\n");
+        uint64_t place = problems->count++;
+        if (place < problems->from || place >= problems->to)
+                return 0;
+        if (place == problems->from)
+                html_table(out, "Problems", columns, sizeof(columns) / sizeof(columns[0]));
         if (count->error != ERRORS_NONE)
                 (void)errors_format(count->error, error); /* the buffer itself */
         html(out,
@@ -161,16 +171,19 @@ void parts_left_out(FILE *out, struct query *query)
                      messages);
 }
 
-int parts_problems(struct query *query, FILE *out, uint64_t limit, int64_t now_ms)
+int parts_problems(struct query *query, FILE *out, const struct viewer_filter *filter, uint64_t from,
+                   uint64_t *ret_more)
 {
-        struct problems problems = { .out = out, .now_ms = now_ms };
-        struct viewer_filter filter = VIEWER_ALL;
-        filter.limit = limit;
-        int r = viewer_counts(query, VIEWER_PROBLEMS_SUMMARY, &filter, put_problem, &problems);
-        if (problems.count > 0)
-                html(out, "</tbody></table></div>\n");
-        else if (r == 0)
+        struct problems problems = { .out = out, .now_ms = clock_wall_ms(), .from = from };
+        struct viewer_filter all = *filter;
+        problems.to = from + filter->limit;
+        all.limit = 0;
+        int r = viewer_counts(query, VIEWER_PROBLEMS_SUMMARY, &all, put_problem, &problems);
+        if (problems.count > from)
+                html_table_end(out);
+        else if (r == 0 && problems.count == 0)
                 html(out, "<p class=\"sheet\">No client is known to have a problem.</p>\n");
         parts_left_out(out, query);
+        *ret_more = problems.count > problems.to ? problems.count - problems.to : 0;
         return r;
 }

@@ -3,7 +3,7 @@
 #ifndef ADMIN_WEB_PARTS_H
 #define ADMIN_WEB_PARTS_H
 
-#include "fsp/query.h"
+#include "fsp/viewer.h"
 #include <stdio.h>
 
 /* good, warn, bad or "": how a state's class is shown. */
@@ -13,6 +13,10 @@ void parts_state(FILE *out, int64_t topic_type, int64_t state_id);
 /* The code and what it means; – for ERRORS_NONE. */
 void parts_error(FILE *out, int64_t error);
 void parts_badge(FILE *out, const char *state_class);
+/* Its class, or "unknown". */
+void parts_state_badge(FILE *out, const struct viewer_state *state);
+/* NetBIOS name, else ClientID. */
+const char *parts_client_name(const struct viewer_client *client);
 
 struct parts_rows {
         FILE *out;
@@ -25,8 +29,10 @@ int parts_messages(struct query *query, const struct query_filter *filter, struc
 /* One message of it. */
 int parts_message_row(void *rows, const struct query_message *message);
 
-/* Problems that hold now, most clients first, each with the way to its clients. */
-int parts_problems(struct query *query, FILE *out, uint64_t limit, int64_t now_ms);
+/* Problems that hold now, most clients first, each with the way to its clients: at most filter->limit
+ * of them, the first of all being 0.  *ret_more: how many come after these; also set on failure. */
+int parts_problems(struct query *query, FILE *out, const struct viewer_filter *filter, uint64_t from,
+                   uint64_t *ret_more);
 
 /* What is said above of the clients may be a little behind after a burst: says so. */
 void parts_left_out(FILE *out, struct query *query);

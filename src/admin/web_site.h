@@ -28,7 +28,7 @@ web_handler_fn web_health, web_health_full, web_metrics;
 web_handler_fn web_api_status, web_api_messages, web_api_message, web_api_raw, web_api_hours;
 /* web_api_clients.c */
 web_handler_fn web_api_clients, web_api_reports, web_api_report;
-/* web_overview.c, web_messages.c, web_clients.c, web_reports.c */
+/* web_overview.c, web_messages.c, web_clients.c, web_client.c, web_reports.c */
 web_handler_fn web_overview, web_messages, web_message, web_clients, web_client, web_reports, web_report;
 /* web_asset.c */
 web_handler_fn web_asset;

@@ -44,6 +44,8 @@ struct inquiry {
         bool broken;
 };
 
+#define PLAIN_TEXT "text/plain; charset=utf-8"
+
 /* A body that is made piece by piece. */
 struct stream {
         const struct web *web;
@@ -74,22 +76,25 @@ const char *web_parameter(const struct web_request *request, const char *name)
         return NULL;
 }
 
-static enum MHD_Result queue(struct MHD_Connection *mhd, unsigned status, const char *type,
-                             const char *download, struct MHD_Response *response)
+static enum MHD_Result queue(struct MHD_Connection *mhd, const struct web_answer *answer,
+                             struct MHD_Response *response)
 {
         char disposition[128];
-        bool ok = response && MHD_add_response_header(response, "Content-Type", type);
+        bool ok = response && MHD_add_response_header(response, "Content-Type", answer->type);
         for (size_t i = 0; i < sizeof(protecting_headers) / sizeof(protecting_headers[0]); i++)
                 ok = ok &&
                      MHD_add_response_header(response, protecting_headers[i][0], protecting_headers[i][1]);
-        if (*download) {
-                (void)snprintf(disposition, sizeof(disposition), "attachment; filename=\"%s\"",
-                               download); /* fits: a name of ours has no quotes and at most 95 characters */
+        if (*answer->download) {
+                (void)snprintf(
+                        disposition, sizeof(disposition), "attachment; filename=\"%s\"",
+                        answer->download); /* fits: a name of ours has no quotes and at most 95 characters */
                 ok = ok && MHD_add_response_header(response, "Content-Disposition", disposition);
         }
-        if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        if (answer->header)
+                ok = ok && MHD_add_response_header(response, answer->header, answer->value);
+        if (answer->status == MHD_HTTP_METHOD_NOT_ALLOWED)
                 ok = ok && MHD_add_response_header(response, "Allow", "GET, HEAD");
-        enum MHD_Result result = ok ? MHD_queue_response(mhd, status, response) : MHD_NO;
+        enum MHD_Result result = ok ? MHD_queue_response(mhd, answer->status, response) : MHD_NO;
         if (response)
                 MHD_destroy_response(response);
         return result; /* MHD_NO closes the connection */
@@ -98,7 +103,8 @@ static enum MHD_Result queue(struct MHD_Connection *mhd, unsigned status, const 
 /* text: constant, one line. */
 static enum MHD_Result refuse(struct MHD_Connection *mhd, unsigned status, const char *text)
 {
-        return queue(mhd, status, "text/plain; charset=utf-8", "",
+        struct web_answer answer = { .status = status, .type = PLAIN_TEXT };
+        return queue(mhd, &answer,
                      MHD_create_response_from_buffer(strlen(text), (void *)(uintptr_t)text,
                                                      MHD_RESPMEM_PERSISTENT));
 }
@@ -181,7 +187,7 @@ static struct MHD_Response *respond(const struct web *web, const struct web_answ
 static enum MHD_Result handle(struct web *web, const struct web_route *route, struct MHD_Connection *mhd,
                               const struct web_request *request)
 {
-        struct web_answer answer = { .status = MHD_HTTP_OK, .type = "text/plain; charset=utf-8" };
+        struct web_answer answer = { .status = MHD_HTTP_OK, .type = PLAIN_TEXT };
         char *body = NULL;
         size_t size = 0;
         answer.out = open_memstream(&body, &size);
@@ -192,14 +198,15 @@ static enum MHD_Result handle(struct web *web, const struct web_route *route, st
         if (fclose(answer.out) == EOF && r == 0)
                 r = -ENOMEM;
         if (r == 0)
-                return queue(mhd, answer.status, answer.type, answer.download,
-                             respond(web, &answer, body, size));
+                return queue(mhd, &answer, respond(web, &answer, body, size));
         if (answer.close)
                 answer.close(answer.state);
-        if (r == -ENOENT || r == -EINVAL)
-                return queue(mhd, r == -ENOENT ? MHD_HTTP_NOT_FOUND : MHD_HTTP_BAD_REQUEST,
-                             "text/plain; charset=utf-8", "",
-                             MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_FREE));
+        if (r == -ENOENT || r == -EINVAL) {
+                answer = (struct web_answer){ .status = r == -ENOENT ? MHD_HTTP_NOT_FOUND
+                                                                     : MHD_HTTP_BAD_REQUEST,
+                                              .type = PLAIN_TEXT };
+                return queue(mhd, &answer, respond(web, &answer, body, size));
+        }
         free(body);
         if (r == -ETIMEDOUT)
                 return refuse(mhd, MHD_HTTP_SERVICE_UNAVAILABLE, "That takes too long: ask for less\n");

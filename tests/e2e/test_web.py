@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from shutil import which
+from urllib.parse import urljoin
 
 import pytest
 
@@ -260,7 +261,7 @@ def test_long_lists_come_whole_and_in_order(fsp, web):
         page = web.get(path).text
         seen += re.findall(r">(M\d+)</a>", page)
         older = re.search(r'rel="next" href="([^"]+)"', page)
-        path = older and older.group(1).replace("&amp;", "&")
+        path = older and urljoin(path, older.group(1).replace("&amp;", "&"))
     assert seen == [f"M{number}" for number in reversed(range(count))]
 
 
@@ -317,6 +318,24 @@ def test_drill_down_from_the_problem_to_the_message(peopled, web):
     message = re.search(r'href="(/messages/[^"?]+)"', web.get(client).text).group(1)
     assert "0x80072ee7" in web.get(message).text
     assert web.get("/client", key="GUID:B2").text.count("<h1>PC2</h1>") == 1
+
+
+@pytest.mark.bound(120)
+def test_problems_that_find_no_room_are_counted_and_led_to(fsp, web):
+    """One client with each of 105 errors, and three with the one of them that then stands first."""
+    errors = [0x80070100 + number for number in range(105)]
+    for number, error in enumerate(errors + errors[-1:] * 2):
+        sent = fsp.post(body(name=f"P{number}", client_id=f"GUID:{number}", topic=800, state=308, params=(hex(error),)),
+                        source=f"127.0.2.{number % 100 + 1}")
+        assert sent.status == 200
+    assert '<a href="/reports/problems-summary">and 95 more</a>' in web.get("/").text
+    seen, pages, path = [], 0, "/reports/problems-summary"
+    while path:
+        page = web.get(path).text
+        seen += [int(error, 16) for error in re.findall(r"<code>(0x[0-9A-Fa-f]{8})</code>", page)]
+        further = re.search(r'rel="next" href="([^"]+)">and 5 more<', page)
+        path, pages = further and urljoin(path, further.group(1).replace("&amp;", "&")), pages + 1
+    assert pages == 2 and seen[0] == errors[-1] and sorted(seen) == errors
 
 
 def numbers(text):
