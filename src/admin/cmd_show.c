@@ -6,17 +6,6 @@
 #include <errno.h>
 #include <string.h>
 
-static const char *const report_lines[][2] = {
-        { "Message", "id" },
-        { "Received", "received" },
-        { "From", "client_address" },
-        { "Client ID", "client_id" },
-        { "NetBIOS name", "netbios_name" },
-        { "Client version", "client_version" },
-        { "Size, bytes", "size" },
-        { "Delivery", "delivery" },
-        { "Reason", "reason" },
-};
 static const char *const part_lines[][2] = {
         { "  topic", "topic_type" },
         { "  topic name", "topic" },
@@ -56,7 +45,7 @@ static int print_picture(const json_t *picture)
         const json_t *parts = json_object_get(picture, "report");
         size_t i;
         json_t *item;
-        int r = print_lines(picture, report_lines, sizeof(report_lines) / sizeof(report_lines[0]));
+        int r = print_lines(picture, message_picture_lines, message_picture_line_count);
 
         json_array_foreach(json_object_get(picture, "history"), i, item)(void)
                 printf("  %-14s %s\n", json_string_value(json_object_get(item, "delivery")),

@@ -5,6 +5,19 @@
 #include "fsp/clock.h"
 #include <errno.h>
 
+const char *const message_picture_lines[][2] = {
+        { "Message", "id" },
+        { "Received", "received" },
+        { "From", "client_address" },
+        { "Client ID", "client_id" },
+        { "NetBIOS name", "netbios_name" },
+        { "Client version", "client_version" },
+        { "Size, bytes", "size" },
+        { "Delivery", "delivery" },
+        { "Reason", "reason" },
+};
+const size_t message_picture_line_count = sizeof(message_picture_lines) / sizeof(message_picture_lines[0]);
+
 /* What a part has beyond its row. */
 static json_t *make_part(const struct query_message *message)
 {

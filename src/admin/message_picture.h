@@ -8,6 +8,10 @@
 #include "fsp/query.h"
 #include <jansson.h>
 
+/* What is said of the message as a whole, its id first: label and key. */
+extern const char *const message_picture_lines[][2];
+extern const size_t message_picture_line_count;
+
 /* The row of an id or of a file's name.  -ENOENT when there is none. */
 int message_picture_find(struct query *query, const char *id, int64_t *ret_seq);
 /* The row of part 0, with size, reason, history and report (all parts).

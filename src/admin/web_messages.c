@@ -82,16 +82,6 @@ int web_messages(void *arg, const struct web_request *request, struct web_answer
         return r;
 }
 
-static const char *const message_lines[][2] = {
-        { "Received", "received" },
-        { "From", "client_address" },
-        { "Client ID", "client_id" },
-        { "NetBIOS name", "netbios_name" },
-        { "Client version", "client_version" },
-        { "Size, bytes", "size" },
-        { "Delivery", "delivery" },
-        { "Reason", "reason" },
-};
 static const char *const part_lines[][2] = {
         { "Meaning", "state" },
         { "Class", "class" },
@@ -164,7 +154,7 @@ static int put_message(struct site *site, FILE *out, const json_t *object, int64
         if (!client)
                 client = json_string_value(json_object_get(object, "netbios_name"));
         html(out, "<h1>Message <code>%s</code></h1>\n<div class=\"sheet\">", id);
-        int r = put_lines(out, object, message_lines, sizeof(message_lines) / sizeof(message_lines[0]));
+        int r = put_lines(out, object, message_picture_lines + 1, message_picture_line_count - 1);
         if (client)
                 html(out, "<p><a href=\"/client?key=%u\">All of this client</a></p>", client);
         html(out, "</div>\n");
