@@ -61,14 +61,15 @@ set(CPACK_DEBIAN_FSPD_PACKAGE_NAME fspd)
 set(CPACK_DEBIAN_FSPD_PACKAGE_SECTION net)
 set(CPACK_DEBIAN_FSPD_PACKAGE_SHLIBDEPS ON)
 set(CPACK_DEBIAN_FSPD_PACKAGE_DEPENDS "systemd | systemd-sysusers, systemd | systemd-tmpfiles")
-set(CPACK_DEBIAN_FSPD_PACKAGE_SUGGESTS "cifs-utils, lnav")
+set(CPACK_DEBIAN_FSPD_PACKAGE_SUGGESTS "fspd-smb, cifs-utils, lnav")
 set(CPACK_DEBIAN_FSPD_PACKAGE_CONTROL_EXTRA ${DEB}/conffiles ${DEB}/postinst ${DEB}/prerm ${DEB}/postrm)
 set(CPACK_COMPONENT_FSPD_DESCRIPTION "Fallback Status Point for Configuration Manager clients
 Configuration Manager clients that cannot be installed, cannot find their
 management point or have a problem with their certificate send state messages
 to a fallback status point. fspd is that site system role as a small daemon:
 it takes the messages over HTTP, keeps them in a ledger, and forwards each
-exactly once to the site server's inbox, a mounted folder.
+exactly once to the site server's inbox, a mounted folder or (with fspd-smb)
+a share.
 
 fspctl shows what came in, reports which clients have a problem and why, and
 directs the daemon; a web page on the machine itself does so in a browser.")
@@ -85,12 +86,13 @@ if(TARGET fspd-smb)
   list(APPEND CPACK_COMPONENTS_ALL smb)
   deb_package(smb fspd-smb)
   deb_program(smb fspd-smb libexec/fspd/fspd-smb)
-  install(FILES ${DEB}/lintian-overrides-smb DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides RENAME fspd-smb
+  install(FILES ${DEB}/smb/lintian-overrides DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides RENAME fspd-smb
     COMPONENT smb)
   set(CPACK_DEBIAN_SMB_PACKAGE_NAME fspd-smb)
   set(CPACK_DEBIAN_SMB_PACKAGE_SECTION net)
   set(CPACK_DEBIAN_SMB_PACKAGE_SHLIBDEPS ON)
   set(CPACK_DEBIAN_SMB_PACKAGE_DEPENDS "fspd (= ${PROJECT_VERSION})")
+  set(CPACK_DEBIAN_SMB_PACKAGE_CONTROL_EXTRA ${DEB}/smb/postinst ${DEB}/smb/postrm)
   set(CPACK_COMPONENT_SMB_DESCRIPTION "Fallback Status Point: inboxes on SMB shares
 Lets fspd, the Fallback Status Point for Configuration Manager clients, put
 messages into an inbox smb://SERVER/SHARE/PATH without a mount.")

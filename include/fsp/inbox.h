@@ -7,6 +7,7 @@
  * A put or publish that gives -EINPROGRESS is awaited before the next step, so
  * that many can be on their way to a server at a time.
  *
+ * Owns      what a kind of inbox has open there, from open to close.
  * Threads   one struct inbox belongs to the forwarder thread.  Every call may
  *           hang for as long as the server behind it does.
  * Crash     put: nothing is promised.  flush: all put files are whole on disk

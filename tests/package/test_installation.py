@@ -83,6 +83,19 @@ def test_an_upgrade_keeps_configuration_and_messages_and_migrates_the_ledger(fsp
     assert "set aside" not in fspd.sh("cat /var/log/fspd/fspmgr.log")
 
 
+def test_the_helper_brings_its_rights_and_takes_them_away(fspd, package):
+    """The hundred libraries are not here, and not what is looked at."""
+    [helper] = package.parent.glob("fspd-smb_*.deb")
+    (fspd.debian.share / helper.name).write_bytes(helper.read_bytes())
+    for words, expected in ((("-i", "--force-depends", f"/share/{helper.name}"), True), (("--purge", "fspd-smb"), False)):
+        pid = fspd.pid()
+        fspd.run("dpkg", *words)
+        found = fspd.show("RestrictAddressFamilies", "NeedDaemonReload", "ActiveState", "MainPID")
+        assert ("AF_NETLINK" in found["RestrictAddressFamilies"].split()) == expected, found
+        assert found["NeedDaemonReload"] == "no" and found["ActiveState"] == "active"
+        assert int(found["MainPID"]) not in (0, pid)
+
+
 def test_a_removal_leaves_configuration_ledger_and_logs(fspd):
     fspd.run("apt-get", "remove", "-y", "fspd")
     assert not exists(fspd, "/usr/sbin/fspd") and not exists(fspd, "/run/fspd")
