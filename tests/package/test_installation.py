@@ -160,8 +160,9 @@ directory = /srv/fspd/logs
 """
 
 
-def with_folders_elsewhere(fspd):
-    fspd.sh(f"mkdir -p /srv/fspd /srv/inbox; cat >{CONFIG} <<'E'\n{ELSEWHERE}E\nchown fspd: /srv/fspd /srv/inbox")
+def with_folders_at(fspd, place):
+    config = ELSEWHERE.replace("/srv/fspd", place)
+    fspd.sh(f"mkdir -p {place} /srv/inbox; cat >{CONFIG} <<'E'\n{config}E\nchown fspd: {place} /srv/inbox")
     fspd.run("fspctl", "setup")
     fspd.run("systemctl", "start", "fspd")
 
@@ -169,7 +170,7 @@ def with_folders_elsewhere(fspd):
 def test_a_purge_touches_nothing_that_the_configuration_put_elsewhere(fspd, package):
     fspd.install(package)
     fspd.sh("rm -f /srv/inbox/*")
-    with_folders_elsewhere(fspd)
+    with_folders_at(fspd, "/srv/fspd")
     fspd.sh("mv /srv/inbox /srv/away")
     fspd.send("--name", "KEPT")
     [kept] = wait_until(lambda: fspd.ids("staged"), 10, "the message in staging")
@@ -184,9 +185,24 @@ def test_a_purge_touches_nothing_that_the_configuration_put_elsewhere(fspd, pack
 def test_installed_again_with_the_same_folders_it_delivers_what_was_kept(fspd, package):
     fspd.install(package)
     fspd.sh("mv /srv/away /srv/inbox")
-    with_folders_elsewhere(fspd)
+    with_folders_at(fspd, "/srv/fspd")
     wait_until(lambda: len(fspd.arrived()) == 1, 10, "the arrival of the one that was kept")
     wait_until(lambda: len(fspd.ids("forwarded")) == 1, 10, "its receipt")
     said = fspd.run("apt-get", "purge", "-y", "fspd").stdout
     assert "not delivered" not in said and "/srv/fspd/ledger.db" in said, said
     assert not exists(fspd, STATE) and exists(fspd, "/srv/fspd/ledger.db")
+
+
+def test_a_purge_that_can_ask_nobody_keeps_what_it_finds(fspd, package):
+    """Other folders in the package's own, and a configuration that is refused when it goes."""
+    fspd.install(package)
+    fspd.sh("rm -rf /srv/fspd; rm -f /srv/inbox/*")
+    with_folders_at(fspd, f"{STATE}/own")
+    fspd.sh("mv /srv/inbox /srv/away")
+    fspd.send("--name", "KEPT")
+    [kept] = wait_until(lambda: fspd.ids("staged"), 10, "the message in staging")
+    fspd.sh(f"echo nonsense >>{CONFIG}")
+    said = fspd.run("apt-get", "purge", "-y", "fspd").stdout
+    assert f"fspd:   {kept}\n" in said, said
+    for path in (f"{STATE}/own/staging/{kept}.SMX", f"{STATE}/own/ledger.db"):
+        assert exists(fspd, path), path
