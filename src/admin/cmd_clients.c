@@ -83,7 +83,7 @@ int cmd_show_clients(const struct cmd_arguments *arguments, const struct config 
                 .table = !arguments->json && !arguments->csv,
         };
 
-        return cmd_show_list(config, &listing.format, write_clients, &listing);
+        return cmd_show_list(config, &listing.format, filter->limit, write_clients, &listing);
 }
 
 int cmd_clients(const struct cmd_arguments *arguments, const struct config *config)

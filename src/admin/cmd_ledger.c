@@ -2,6 +2,7 @@
 #include "admin/cmd.h"
 #include "admin/cmd_pager.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <string.h>
 
 int cmd_complain_ledger(const struct config *config, int fault)
@@ -35,7 +36,14 @@ int cmd_open_ledger(const struct config *config, struct query **ret_query)
         return r < 0 ? cmd_complain_ledger(config, r) : CMD_DONE;
 }
 
-int cmd_show_list(const struct config *config, struct format *format,
+static void tell_limit(const struct format *format, uint64_t limit)
+{
+        if (format->kind == &format_table && format->terminal && limit > 0 && format->rows == limit)
+                (void)fprintf(format->out, "There may be more than these %" PRIu64 ": --limit 0 shows all\n",
+                              limit); /* main looks at the stream */
+}
+
+int cmd_show_list(const struct config *config, struct format *format, uint64_t limit,
                   int (*write)(void *arg, struct query *query), void *arg)
 {
         struct cmd_pager pager;
@@ -50,6 +58,7 @@ int cmd_show_list(const struct config *config, struct format *format,
                 r = write(arg, query);
         end = format->kind->end(format);
         query_close(query);
+        tell_limit(format, limit);
         cmd_pager_end(&pager);
         return r < 0 || end < 0 ? cmd_complain_ledger(config, r < 0 ? r : end) : CMD_DONE;
 }

@@ -13,8 +13,9 @@ int cmd_open_ledger(const struct config *config, struct query **ret_query);
 int cmd_complain_ledger(const struct config *config, int fault);
 
 /* Shows a list of the ledger's through format, by the pager where there is one:
- * write puts its rows.  Complains itself. */
-int cmd_show_list(const struct config *config, struct format *format,
+ * write puts its rows, limit at most (0: all), which a person is told where
+ * they are so many.  Complains itself. */
+int cmd_show_list(const struct config *config, struct format *format, uint64_t limit,
                   int (*write)(void *arg, struct query *query), void *arg);
 
 #endif

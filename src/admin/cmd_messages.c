@@ -121,5 +121,5 @@ int cmd_messages(const struct cmd_arguments *arguments, const struct config *con
 
         if (!parse_filter(arguments, &listing.filter))
                 return CMD_USAGE;
-        return cmd_show_list(config, &listing.format, write_messages, &listing);
+        return cmd_show_list(config, &listing.format, listing.filter.limit, write_messages, &listing);
 }

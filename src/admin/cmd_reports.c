@@ -94,7 +94,7 @@ static int show_counts(const struct cmd_arguments *arguments, const struct confi
                 .filter = filter,
         };
 
-        return cmd_show_list(config, &listing.format, write_counts, &listing);
+        return cmd_show_list(config, &listing.format, filter->limit, write_counts, &listing);
 }
 
 int cmd_reports(const struct cmd_arguments *arguments, const struct config *config)

@@ -1,5 +1,8 @@
 """The tool: every command, every filter, the keys of its JSON, its exit codes."""
+import os
+import pty
 import re
+import subprocess
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -110,6 +113,32 @@ def test_messages_are_listed_newest_first_with_all_keys(peopled):
     assert RFC3339.fullmatch(first["received"]) and RFC3339.fullmatch(first["delivered"])
     assert rows[0]["class"] == "unknown" and rows[0]["delivered"] is None
     assert {r["delivery"] for r in rows[:3]} <= {"received", "staged"}
+
+
+def on_a_terminal(fsp, *words):
+    """What a person reads, behind a pager that turns no pages."""
+    ours, theirs = pty.openpty()
+    tool = subprocess.Popen([fsp.bin / "fspctl", "-c", fsp.config, *words], stdin=subprocess.DEVNULL, stdout=theirs,
+                            env={**fsp.environment(), "PAGER": "cat", "TERM": "xterm"})
+    os.close(theirs)
+    said = b""
+    try:
+        while piece := os.read(ours, 65536):
+            said += piece
+    except OSError:  # EIO: nobody holds the other end any more
+        pass
+    os.close(ours)
+    assert tool.wait(timeout=10) == 0, said
+    return said.decode().replace("\r\n", "\n")
+
+
+def test_a_person_is_told_that_a_list_was_cut(peopled):
+    told = "There may be more than these 2: --limit 0 shows all\n"
+    for words in (["messages"], ["clients"], ["report", "problems-summary"]):
+        assert on_a_terminal(peopled, *words, "--limit", "2").endswith(told), words
+        assert "There may be more" not in on_a_terminal(peopled, *words, "--limit", "0")
+        for form in ([], ["--json"], ["--csv"]):
+            assert "There may be more" not in peopled.ctl(*words, "--limit", "2", *form).raw.decode(), words
 
 
 @pytest.mark.parametrize("arguments,wanted", [
