@@ -1,0 +1,125 @@
+"""Bursts and hours of messages: the table, the goals' bursts, idle connections, each number of connections."""
+import os
+import shutil
+import time
+
+import peers
+from measure import Shot, say
+from peers import BenchError
+
+STALL_MS = 1000       # no burst of the sweep has an answer that takes longer, but for the machine's hiccups
+STALL_TRIES = 3
+STAGED_MS = 5000      # a sustained message is a file within this time
+FILE_BYTES = 6 * 1024  # a staged file with its inode, its row and its share of the folder
+FASTEST = 20000       # messages a second that may come: for the room needed
+FORGET_SECONDS = 330  # ext4 looks at deleted inodes for so long before it takes them again
+
+
+def turned(names, turn):
+    """The order turns with the rounds."""
+    shift = turn % len(names)
+    return names[shift:] + names[:shift]
+
+
+def describe(shot):
+    return (f"{shot.body}, {shot.connections} connections"
+            + (", a new one each request" if shot.new_connection else "")
+            + (f", {shot.idle:,} idle ones beside" if shot.idle else ""))
+
+
+def measure_cells(rig, names, shots, rounds):
+    """Each server in turn with each shot, so that what else the machine does falls on all alike."""
+    cells = [{"body": shot.body, "connections": shot.connections, "new_connection": shot.new_connection,
+              "messages": shot.messages, "idle": shot.idle, "peers": {name: [] for name in names}} for shot in shots]
+    for turn in range(rounds):
+        for shot, cell in zip(shots, cells):
+            say(f"round {turn + 1} of {rounds}: {describe(shot)}")
+            for name in turned(names, turn):
+                cell["peers"][name].append(rig.measure_quietly(name, shot))
+    return cells
+
+
+def measure_table(rig, options):
+    shots = [Shot(connections, max(1, options.messages // 8) if connections == 1 else options.messages, body=body,
+                  new_connection=new)
+             for body in options.bodies for new in (False, True) for connections in options.connections]
+    return {"cells": measure_cells(rig, options.peers, shots, options.rounds)}
+
+
+def measure_burst(rig, options):
+    shots = [Shot(connections, options.burst) for connections in options.burst_connections]
+    return {"cells": measure_cells(rig, options.peers, shots, options.rounds)}
+
+
+def measure_idle(rig, options):
+    shots = [Shot(64, options.messages), Shot(64, options.messages, idle=options.idle)]
+    return {"cells": measure_cells(rig, ["fspd"], shots, options.rounds)}
+
+
+def is_stall(result):
+    return result["errors"] > 0 or result["max_ms"] > STALL_MS
+
+
+def measure_sweep(rig, options):
+    """A stall comes with the number of connections, so it comes again; a hiccup does not."""
+    peer = peers.PEERS["fspd"](rig.folder("sweep"))
+    points = []
+    try:
+        url = peer.start()
+        for connections in options.sweep:
+            for _ in range(STALL_TRIES):
+                shot = Shot(connections, options.sweep_messages if connections > 1 else options.sweep_messages // 8 + 1)
+                result = rig.send(peer, url, shot, tolerant=True)
+                if not is_stall(result):
+                    break
+            say(f"  {connections} connections: {result['messages_per_second']:,.0f} messages/s, "
+                f"longest {result['max_ms']:.0f} ms{' STALL' if is_stall(result) else ''}")
+            points.append({key: result[key] for key in ("connections", "messages_per_second", "p99_ms", "max_ms",
+                                                        "errors")} | {"stall": is_stall(result)})
+    finally:
+        peer.stop()
+    return {"points": points}
+
+
+def staged_within(peer):
+    """How long the slowest message took from its receipt to its file on disk for certain, by the ledger's own times."""
+    slowest, late = peer.query("SELECT max(staged_ms - received_ms), total(staged_ms - received_ms > "
+                               f"{STAGED_MS}) FROM message")
+    return {"slowest_staged_ms": slowest, "staged_late": int(late)}
+
+
+def check_room(work, seconds):
+    files = int(seconds * FASTEST)
+    free = os.statvfs(work)
+    short = [f"{what} for {room:,.0f} files" for what, room in
+             (("bytes", free.f_bavail * free.f_frsize / FILE_BYTES), ("inodes", free.f_favail)) if room < files]
+    if short:
+        raise BenchError(f"{work} has only {' and '.join(short)}, {files:,} may come: fewer minutes, another --work, "
+                         "or --remove")
+
+
+def remove_slice(rig, name):
+    """So that the next has room; and waits until the file system is as if nothing had been deleted."""
+    for entry in os.listdir(rig.work):
+        if entry.endswith(f"-{name}"):
+            shutil.rmtree(os.path.join(rig.work, entry))
+    os.sync()
+    say(f"  removed; waiting {FORGET_SECONDS} s until the file system has forgotten it")
+    time.sleep(FORGET_SECONDS)
+
+
+def measure_sustained(rig, options):
+    """Each server takes all that comes for so long; slices in turn, each in a fresh folder."""
+    seconds = options.sustained * 60
+    slices = {name: [] for name in ("fspd", "nginx") if name in options.peers}
+    check_room(rig.work, seconds / options.slices if options.remove else seconds * len(slices))
+    shot = Shot(options.sustained_connections, seconds=seconds / options.slices)
+    for turn in range(options.slices):
+        for name in turned(list(slices), turn):
+            say(f"slice {turn + 1} of {options.slices}: {describe(shot)}, {shot.seconds:.0f} s")
+            slices[name].append(rig.measure(name, shot, staged_within if name == "fspd" else None))
+            say(f"  {name}: {slices[name][-1]['messages_per_second']:,.0f} messages/s "
+                f"{slices[name][-1].get('slowest_staged_ms', '')}")
+            if options.remove:
+                remove_slice(rig, name)
+    return {"connections": shot.connections, "minutes": options.sustained, "peers": slices}
