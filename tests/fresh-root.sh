@@ -2,7 +2,7 @@
 # Do the README's two commands work on a machine that has nothing?  Makes a
 # minimal Debian root, puts the checkout in it and runs them there by chroot.
 #
-#   tests/fresh-root.sh [run|test|unit|deb|ci]...     run and test when none is named
+#   tests/fresh-root.sh [run|test|unit|deb|bench|ci]...     run and test when none is named
 #
 # Needs root, mmdebstrap and a Debian mirror (DEBIAN_MIRROR, else the usual
 # one).  DEBIAN_ARCH=i386 makes it one of 32 bits.  The bare root is kept as a tarball in ${XDG_CACHE_HOME:-/var/cache}/fspd,
@@ -124,6 +124,7 @@ for part in "$@"; do
         case $part in
         run) try_run ;;
         test | deb) try_command "$part" ./dev "$part" ;;
+        bench) try_command bench ./dev bench --quick ;;
         unit) try_command unit ./dev test -R '^unit/' ;;
         ci) try_command ci bash .ci/run ;;
         *) die "what is $part?" ;;

@@ -118,7 +118,7 @@ def burst_ratios(other, key, connections=None):
 def sustained_ratio(key):
     def figures(run):
         if {"fspd", "nginx"} <= set(run["peers"]):
-            yield f"{run['minutes']:g} minutes", ratio(run["peers"], "nginx", key)
+            yield f"{run['minutes']:.3g} minutes", ratio(run["peers"], "nginx", key)
     return figures
 
 
