@@ -182,7 +182,7 @@ static int raise_file_limit(const struct load_options *options)
 }
 
 static int run(const struct load_options *options, struct message *message, FILE *journal,
-               struct report *report, struct tally *tally)
+               struct load_report *report, struct tally *tally)
 {
         double own_before;
         int r = 0;
@@ -202,7 +202,7 @@ static int run(const struct load_options *options, struct message *message, FILE
 
 static int run_journalled(const struct load_options *options, struct message *message, struct tally *tally)
 {
-        struct report report = { .options = options, .tally = tally };
+        struct load_report report = { .options = options, .tally = tally };
         FILE *journal = NULL;
         int r;
 

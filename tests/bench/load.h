@@ -99,13 +99,13 @@ int pool_run(const struct load_options *options, struct message *message, FILE *
 
 /* ---- report ---- */
 
-struct report {
+struct load_report {
         const struct load_options *options;
         const struct tally *tally;
         struct process_usage before, after;
         double own_cpu_seconds;
 };
 
-void report_print(const struct report *report, FILE *out);
+void report_print(const struct load_report *report, FILE *out);
 
 #endif

@@ -88,7 +88,7 @@ static void print_counts(const struct tally *tally, FILE *out)
 }
 
 /* The text form is the JSON object with one group a line: one form to keep. */
-void report_print(const struct report *report, FILE *out)
+void report_print(const struct load_report *report, FILE *out)
 {
         const struct load_options *options = report->options;
         const struct tally *tally = report->tally;
