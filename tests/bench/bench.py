@@ -7,6 +7,7 @@ goals are made from all that is there.
 """
 import argparse
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -15,6 +16,7 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True  # nothing is made in the source tree
+import chart  # noqa: E402
 import files  # noqa: E402
 import intake  # noqa: E402
 import peers  # noqa: E402
@@ -75,7 +77,7 @@ def parse_arguments():
     parser.add_argument("--slices", type=int, default=2, help="of the sustained time, in turns")
     parser.add_argument("--remove", action="store_true", help="each slice's files before the next, and wait")
     parser.add_argument("--peers", type=names, default=list(peers.PEERS))
-    parser.add_argument("--quiet", type=float, default=100, metavar="PERCENT",
+    parser.add_argument("--quiet", type=float, default=math.inf, metavar="PERCENT",
                         help="repeat a burst, four times at most, when others took more of the machine")
     parser.add_argument("--bin", default=os.environ.get("FSP_BIN", os.path.join(ROOT, ".build/release/src")),
                         help="folder of fspd and fspctl (FSP_BIN)")
@@ -84,6 +86,7 @@ def parse_arguments():
     parser.add_argument("--work", default=os.path.join(ROOT, ".build/bench"),
                         help="where the messages go: a file system on a disk")
     parser.add_argument("--out", default=os.path.join(ROOT, ".build/bench"), help="folder of results.json, results.md")
+    parser.add_argument("--charts", help="folder of the charts (that of --out)")
     parser.add_argument("--keep", action="store_true", help="leave the folders of the rounds: deleting takes its time")
     return settle_modes(parser.parse_args(), parser)
 
@@ -116,6 +119,8 @@ def check_tools(options):
 
 
 def commit_of():
+    if not shutil.which("git"):
+        return "an unknown commit"
     done = subprocess.run(["git", "-C", ROOT, "describe", "--always", "--dirty"], stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL, check=False, text=True)
     return done.stdout.strip() or "an unknown commit"
@@ -129,16 +134,18 @@ def load_store(options):
         return {"machine": describe_machine(options.work), "runs": {}}
 
 
-def write_file(options, name, text):
-    path = os.path.join(options.out, name)
+def write_file(folder, name, text):
+    path = os.path.join(folder, name)
     with open(path + ".new", "w", encoding="utf-8") as file:
         file.write(text)
     os.replace(path + ".new", path)
 
 
 def save(options, store):
-    write_file(options, "results.json", json.dumps(store, indent=1) + "\n")
-    write_file(options, "results.md", report.markdown(store))
+    write_file(options.out, "results.json", json.dumps(store, indent=1) + "\n")
+    write_file(options.out, "results.md", report.markdown(store))
+    for name, svg in chart.charts(store["runs"]).items():
+        write_file(options.charts or options.out, name, svg)
 
 
 def run_modes(options, rig, store):
@@ -171,6 +178,7 @@ def main():
     except (BenchError, subprocess.SubprocessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
+    save(options, store)
     print(report.markdown(store))
     return 0
 
