@@ -7,6 +7,7 @@ import report
 WIDTH, HEIGHT = 760, 420
 LEFT, RIGHT, TOP, BOTTOM = 72, 150, 44, 56
 LABEL_GAP = 15
+TICK_GAP = 40  # between the numbers below
 # On white and on black with enough contrast; the dash tells them apart without the colour.
 STYLE = """
 text { font: 13px system-ui, sans-serif; fill: #333 }
@@ -64,7 +65,11 @@ def draw_axes(x_scale, y_scale, x_ticks, x_name, y_name):
     for tick in y_scale.ticks():
         yield line(LEFT, y_scale(tick), right, y_scale(tick))
         yield text(LEFT - 8, y_scale(tick) + 4, short(tick), "end")
+    last = -math.inf
     for tick in x_ticks:
+        if x_scale(tick) - last < TICK_GAP:
+            continue
+        last = x_scale(tick)
         yield line(x_scale(tick), bottom, x_scale(tick), bottom + 5)
         yield text(x_scale(tick), bottom + 20, short(tick))
     yield text((LEFT + right) / 2, HEIGHT - 14, x_name)
