@@ -36,7 +36,7 @@ MODES = {
 SWEEP = "1,2,3,4,7,8,16,31,32,33,63,64,65,100,127,128,129,200,255,256,257,383,384,385,500,511,512,513,640,768,896,1000,1024"
 # A smoke run: everything once, too little of it to tell anything.
 QUICK = {"rounds": 1, "messages": 200, "connections": [1, 8], "burst": 200, "burst_connections": [8], "idle": 50,
-         "sweep": [1, 2, 8], "sweep_messages": 100, "forward": [100], "growth": [100], "rows": 1000,
+         "sweep": [1, 2, 8], "sweep_seconds": 0.2, "forward": [100], "growth": [100], "rows": 1000,
          "sustained": 1 / 60, "slices": 1}
 
 
@@ -71,7 +71,7 @@ def parse_arguments():
     parser.add_argument("--bodies", type=lambda text: text.split(","), default=["utf16-4k", "utf8-2k"])
     parser.add_argument("--burst-connections", type=numbers, default=[64, 400])
     parser.add_argument("--messages", type=int, default=20000, help="a burst of the table, idle and growth")
-    parser.add_argument("--sweep-messages", type=int, default=8000)
+    parser.add_argument("--sweep-seconds", type=float, default=1, help="at each number of connections")
     parser.add_argument("--rows", type=int, default=10000000, help="in the ledger, at the last step of growth; 0: none")
     parser.add_argument("--sustained-connections", type=int, default=64)
     parser.add_argument("--slices", type=int, default=2, help="of the sustained time, in turns")

@@ -68,8 +68,7 @@ def measure_sweep(rig, options):
         url = peer.start()
         for connections in options.sweep:
             for _ in range(STALL_TRIES):
-                shot = Shot(connections, options.sweep_messages if connections > 1 else options.sweep_messages // 8 + 1)
-                result = rig.send(peer, url, shot, tolerant=True)
+                result = rig.send(peer, url, Shot(connections, seconds=options.sweep_seconds), tolerant=True)
                 if not is_stall(result):
                     break
             say(f"  {connections} connections: {result['messages_per_second']:,.0f} messages/s, "
