@@ -21,18 +21,20 @@ import files  # noqa: E402
 import intake  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
-from measure import Rig, describe_machine, file_system_of, say, spread_folders  # noqa: E402
+from measure import Rig, describe_machine, file_system_of, remove, say, spread_folders  # noqa: E402
 from peers import ROOT, BenchError  # noqa: E402
 
+# How it is measured, and how many files it leaves.
 MODES = {
-    "burst": intake.measure_burst,
-    "idle": intake.measure_idle,
-    "sweep": intake.measure_sweep,
-    "forward": files.measure_forward,
-    "growth": files.measure_growth,
-    "table": intake.measure_table,
-    "sustained": intake.measure_sustained,
+    "burst": (intake.measure_burst, intake.burst_files),
+    "idle": (intake.measure_idle, intake.idle_files),
+    "sweep": (intake.measure_sweep, intake.sweep_files),
+    "forward": (files.measure_forward, files.forward_files),
+    "growth": (files.measure_growth, files.growth_files),
+    "table": (intake.measure_table, intake.table_files),
+    "sustained": (intake.measure_sustained, intake.sustained_files),
 }
+FORM = 1  # of results.json
 SWEEP = "1,2,3,4,7,8,16,31,32,33,63,64,65,100,127,128,129,200,255,256,257,383,384,385,500,511,512,513,640,768,896,1000,1024"
 # A smoke run: everything once, too little of it to tell anything.
 QUICK = {"rounds": 1, "messages": 200, "connections": [1, 8], "burst": 200, "burst_connections": [8], "idle": 50,
@@ -75,7 +77,6 @@ def parse_arguments():
     parser.add_argument("--rows", type=int, default=10000000, help="in the ledger, at the last step of growth; 0: none")
     parser.add_argument("--sustained-connections", type=int, default=64)
     parser.add_argument("--slices", type=int, default=2, help="of the sustained time, in turns")
-    parser.add_argument("--remove", action="store_true", help="each slice's files before the next, and wait")
     parser.add_argument("--peers", type=names, default=list(peers.PEERS))
     parser.add_argument("--quiet", type=float, default=math.inf, metavar="PERCENT",
                         help="repeat a burst, four times at most, when others took more of the machine")
@@ -94,7 +95,7 @@ def parse_arguments():
 def settle_modes(options, parser):
     """No mode means all, each with the figures that it has of itself."""
     if options.quick:
-        vars(options).update(QUICK, table=True)
+        vars(options).update(QUICK, table=True, out=os.path.join(options.out, "quick"))
     options.modes = [mode for mode in MODES if getattr(options, mode)]
     if not options.modes and not options.report:
         for action in parser._actions:  # noqa: SLF001  the defaults stand there and nowhere else
@@ -127,11 +128,14 @@ def commit_of():
 
 
 def load_store(options):
+    """What is kept; nothing where that is of another form, or only of a smoke run."""
+    empty = {"form": FORM, "machine": describe_machine(options.work), "runs": {}}
     try:
         with open(os.path.join(options.out, "results.json"), encoding="utf-8") as file:
-            return json.load(file)
+            store = json.load(file)
     except FileNotFoundError:
-        return {"machine": describe_machine(options.work), "runs": {}}
+        return empty
+    return store if store["form"] == FORM and not options.quick else empty
 
 
 def write_file(folder, name, text):
@@ -152,8 +156,10 @@ def run_modes(options, rig, store):
     """What is measured is kept at once: an hour is not lost to what fails at its end."""
     for mode in options.modes:
         say(f"== {mode}")
+        measure, leaves = MODES[mode]
+        rig.make_room(leaves(options))
         began = time.monotonic()
-        run = MODES[mode](rig, options)
+        run = measure(rig, options)
         store["runs"][mode] = run | {"date": time.strftime("%Y-%m-%d", time.gmtime()), "commit": commit_of(),
                                      "seconds": round(time.monotonic() - began), "arguments": " ".join(sys.argv[1:])}
         save(options, store)
@@ -174,7 +180,7 @@ def main():
                 if options.keep:
                     say(f"left: {work}")
                 else:
-                    shutil.rmtree(work)
+                    remove(work)
     except (BenchError, subprocess.SubprocessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1

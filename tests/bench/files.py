@@ -94,6 +94,15 @@ FORWARDERS = {
 }
 
 
+def forward_files(options):
+    return sum(options.forward) * (1 + 4 * options.rounds)
+
+
+def growth_files(options):
+    bursts = 2 * options.rounds * options.messages * (len(options.growth) + 1)
+    return 3 * sum(options.growth) + bursts + options.rows / 4
+
+
 def measure_forward(rig, options):
     """All from a folder to a folder on the same disk, on it for certain at the end."""
     names = [name for name in FORWARDERS if name == "fspd" or peers.find_program(name)]

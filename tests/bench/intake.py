@@ -1,7 +1,5 @@
 """Bursts and hours of messages: the table, the goals' bursts, idle connections, each number of connections."""
-import os
-import shutil
-import time
+import math
 
 import peers
 from measure import Shot, say
@@ -10,9 +8,8 @@ from peers import BenchError
 STALL_MS = 1000       # no burst of the sweep has an answer that takes longer, but for the machine's hiccups
 STALL_TRIES = 3
 STAGED_MS = 5000      # a sustained message is a file within this time
-FILE_BYTES = 6 * 1024  # a staged file with its inode, its row and its share of the folder
 FASTEST = 20000       # messages a second that may come: for the room needed
-FORGET_SECONDS = 330  # ext4 looks at deleted inodes for so long before it takes them again
+STORERS = 3.1         # servers that make files, the naive one of a tenth
 
 
 def turned(names, turn):
@@ -87,38 +84,41 @@ def staged_within(peer):
     return {"slowest_staged_ms": slowest, "staged_late": int(late)}
 
 
-def check_room(work, seconds):
-    files = int(seconds * FASTEST)
-    free = os.statvfs(work)
-    short = [f"{what} for {room:,.0f} files" for what, room in
-             (("bytes", free.f_bavail * free.f_frsize / FILE_BYTES), ("inodes", free.f_favail)) if room < files]
-    if short:
-        raise BenchError(f"{work} has only {' and '.join(short)}, {files:,} may come: fewer minutes, another --work, "
-                         "or --remove")
+def table_files(options):
+    return STORERS * options.rounds * options.messages * 2 * len(options.connections) * len(options.bodies)
 
 
-def remove_slice(rig, name):
-    """So that the next has room; and waits until the file system is as if nothing had been deleted."""
-    for entry in os.listdir(rig.work):
-        if entry.endswith(f"-{name}"):
-            shutil.rmtree(os.path.join(rig.work, entry))
-    os.sync()
-    say(f"  removed; waiting {FORGET_SECONDS} s until the file system has forgotten it")
-    time.sleep(FORGET_SECONDS)
+def burst_files(options):
+    return STORERS * options.rounds * options.burst * len(options.burst_connections)
+
+
+def idle_files(options):
+    return 2 * options.rounds * options.messages
+
+
+def sweep_files(options):
+    return len(options.sweep) * options.sweep_seconds * FASTEST
+
+
+def sustained_files(options):
+    """Of all slices; when there is less room, each is removed before the next."""
+    return 2 * options.sustained * 60 * FASTEST
 
 
 def measure_sustained(rig, options):
     """Each server takes all that comes for so long; slices in turn, each in a fresh folder."""
     seconds = options.sustained * 60
     slices = {name: [] for name in ("fspd", "nginx") if name in options.peers}
-    check_room(rig.work, seconds / options.slices if options.remove else seconds * len(slices))
     shot = Shot(options.sustained_connections, seconds=seconds / options.slices)
+    roomy = rig.has_room(sustained_files(options))
+    if not rig.has_room(shot.seconds * FASTEST):
+        raise BenchError(f"{rig.work} has no room for {shot.seconds * FASTEST:,.0f} files: fewer minutes, more slices")
     for turn in range(options.slices):
         for name in turned(list(slices), turn):
+            if not roomy:
+                rig.make_room(math.inf)
             say(f"slice {turn + 1} of {options.slices}: {describe(shot)}, {shot.seconds:.0f} s")
             slices[name].append(rig.measure(name, shot, staged_within if name == "fspd" else None))
             say(f"  {name}: {slices[name][-1]['messages_per_second']:,.0f} messages/s "
                 f"{slices[name][-1].get('slowest_staged_ms', '')}")
-            if options.remove:
-                remove_slice(rig, name)
     return {"connections": shot.connections, "minutes": options.sustained, "peers": slices}

@@ -125,7 +125,7 @@ class Peer:
         """Returns the URL to send to."""
         raise NotImplementedError
 
-    def settle(self, accepted):
+    def settle(self, accepted, refused=0):
         """Returns when all that was accepted is in files; BenchError when some is missing."""
 
 
@@ -178,7 +178,7 @@ class Nginx(Peer):
         self.wait_start(lambda: port_is_open(port))
         return f"http://127.0.0.1:{port}"
 
-    def settle(self, accepted):
+    def settle(self, accepted, refused=0):
         self.expect_files("files", accepted)
 
 
@@ -226,7 +226,7 @@ class Lighttpd(Peer):
         self.wait_start(lambda: port_is_open(port))
         return f"http://127.0.0.1:{port}"
 
-    def settle(self, accepted):
+    def settle(self, accepted, refused=0):
         self.expect_files("files", accepted)
 
 
@@ -260,7 +260,7 @@ class Naive(Ceiling):
         os.mkdir(self.path("files"))
         return super().start()
 
-    def settle(self, accepted):
+    def settle(self, accepted, refused=0):
         self.expect_files("files", accepted)
 
 
@@ -343,9 +343,9 @@ class Fspd(Peer):
             raise BenchError(f"fspctl status: exit {done.returncode}")
         return json.loads(done.stdout)
 
-    def settle(self, accepted):
+    def settle(self, accepted, refused=0):
         status = self.status()
-        if status["received"] != accepted or status["duplicates"] != 0 or status["refused"] != 0:
+        if status["received"] != accepted or status["duplicates"] != 0 or status["refused"] != refused:
             raise BenchError(f"fspd answered 200 to {accepted}, its status says {status}")
         self.wait_staged(accepted)
 

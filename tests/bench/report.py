@@ -46,7 +46,9 @@ def cells_table(run):
     heads = [column[1] for column in COLUMNS] + [f"fspd's {name} ÷ its" for _, name in RATIOS]
     rows = ["| body | connections | | server | " + " | ".join(heads) + " |",
             "|---|---:|---|---|" + "---:|" * len(heads)]
-    return "\n".join(rows + [row for cell in run["cells"] for row in cell_rows(cell)])
+    refused = sum(result["refused"] for cell in run["cells"] for rounds in cell["peers"].values() for result in rounds)
+    return "\n".join(rows + [row for cell in run["cells"] for row in cell_rows(cell)]) + (
+        f"\n\n{refused:,} were answered 503, and are in no figure." if refused else "")
 
 
 def sustained_table(run):
