@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 sys.dont_write_bytecode = True  # nothing is made in the source tree
 import peers  # noqa: E402
-from measure import Rig, Shot, say  # noqa: E402
+from measure import Rig, Shot, say, spread_folders  # noqa: E402
 from peers import ROOT  # noqa: E402
 
 WIDTH, ROW, LETTER = 1200, 17, 6.6
@@ -32,6 +32,7 @@ COLOURS = {"kernel": ("#e8875a", "#f0a27c"), "library": ("#8ab88a", "#a6cba6"), 
 def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--idle", type=int, default=0, help="so many silent connections beside")
     parser.add_argument("--seconds", type=float, default=5)
     parser.add_argument("--frequency", type=int, default=499, help="samples a second and CPU")
     parser.add_argument("--bin", default=os.path.join(ROOT, ".build/release/src"))
@@ -51,7 +52,7 @@ def record(options, work):
         # Unwound by what the compiler noted for it: libraries have no frame pointers.
         perf = subprocess.Popen(["perf", "record", "-q", "-F", str(options.frequency), "--call-graph", "dwarf,16384",
                                  "-p", str(peer.process.pid), "-o", data])
-        result = rig.send(peer, url, Shot(options.connections, seconds=options.seconds))
+        result = rig.send(peer, url, Shot(options.connections, seconds=options.seconds, idle=options.idle))
         perf.terminate()
         perf.wait()
     finally:
@@ -127,6 +128,7 @@ def main():
         print("no perf here (package linux-perf)", file=sys.stderr)
         return 77
     with tempfile.TemporaryDirectory(prefix="fspd-flame-", dir=options.work) as work:
+        spread_folders(work)
         stacks = fold(record(options, work))
     if not stacks:
         print("perf took no samples", file=sys.stderr)
