@@ -37,7 +37,7 @@ MODES = {
 FORM = 1  # of results.json
 SWEEP = "1,2,3,4,7,8,16,31,32,33,63,64,65,100,127,128,129,200,255,256,257,383,384,385,500,511,512,513,640,768,896,1000,1024"
 # A smoke run: everything once, too little of it to tell anything.
-QUICK = {"rounds": 1, "messages": 200, "connections": [1, 8], "burst": 200, "burst_connections": [8], "idle": 50,
+QUICK = {"rounds": 1, "messages": 200, "connections": [8], "burst": 200, "burst_connections": [8], "idle": 50,
          "sweep": [1, 2, 8], "sweep_seconds": 0.2, "forward": [100], "growth": [100], "rows": 1000,
          "sustained": 1 / 60, "slices": 1}
 
