@@ -135,7 +135,7 @@ def load_store(options):
             store = json.load(file)
     except FileNotFoundError:
         return empty
-    return store if store["form"] == FORM and not options.quick else empty
+    return store if store.get("form") == FORM and not options.quick else empty
 
 
 def write_file(folder, name, text):
