@@ -88,7 +88,8 @@ def test_a_thousand_clients_at_once_are_all_served_and_every_200_arrives_once(ma
     taken = [content for client in clients for content in client.taken]
     assert len(taken) == CLIENTS * EACH
     print(f"{len(taken)} messages of {CLIENTS} clients in {took:.1f} s")
-    assert fsp.forward() == (len(taken), len(taken), 0)
+    copied, tried, code = fsp.forward()  # a slow start's own run may have taken the first of them
+    assert (copied, code) == (tried, 0)
     assert sorted(fsp.delivered().values()) == sorted(taken)
     status = fsp.status()
     assert (status["staged"], status["forwarded"], status["refused"]) == (0, len(taken), 0)
