@@ -20,7 +20,7 @@
 
 struct request {
         char name[64]; /* "" when nobody awaits it by name */
-        uint32_t id, helper;
+        uint32_t id, helper, op;
         bool done;
         struct smb_head answer;
         char *content;
@@ -112,7 +112,7 @@ static void take_answer(struct smb *smb, uint32_t index)
         char *content;
         int r = smb_helper_receive(&smb->helpers[index], &head, &content);
         struct request *request = r == 0 ? find_id(smb, head.id) : NULL;
-        if (!request || request->helper != index || request->done) {
+        if (!request || request->helper != index || request->op != head.op || request->done) {
                 if (r == 0)
                         free(content);
                 lose(smb, index, r < 0 ? r : -EPROTO);
@@ -149,7 +149,8 @@ static void wait_for_answers(struct smb *smb)
         }
 }
 
-static int add_request(struct smb *smb, uint32_t helper, const char *name, struct request **ret_request)
+static int add_request(struct smb *smb, uint32_t helper, const char *name, enum smb_op op,
+                       struct request **ret_request)
 {
         if (strlen(name) >= sizeof((*ret_request)->name))
                 return -ENAMETOOLONG;
@@ -162,7 +163,7 @@ static int add_request(struct smb *smb, uint32_t helper, const char *name, struc
                 smb->room = room;
         }
         struct request *request = &smb->requests[smb->count++];
-        *request = (struct request){ .id = ++smb->last_id, .helper = helper };
+        *request = (struct request){ .id = ++smb->last_id, .helper = helper, .op = op };
         strcpy(request->name, name);
         *ret_request = request;
         return 0;
@@ -172,7 +173,7 @@ static int send_to(struct smb *smb, uint32_t helper, const char *name, enum smb_
                    const struct smb_part *parts, size_t count, uint32_t *ret_id)
 {
         struct request *request;
-        int r = add_request(smb, helper, name, &request);
+        int r = add_request(smb, helper, name, op, &request);
         if (r < 0)
                 return r;
         *ret_id = request->id;

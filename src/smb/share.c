@@ -200,17 +200,18 @@ static int address_of(const struct share *share, const char *name, char ret_addr
  * may still do, at any later time, the one request it had in hand from a helper
  * before us.  Making a file anew fails then, writing the same bytes changes
  * nothing. */
-static SMBCFILE *open_to_write(SMBCCTX *context, const char *address)
+static SMBCFILE *open_to_write(SMBCCTX *context, const char *address, bool *ret_new)
 {
         SMBCFILE *file = smbc_getFunctionOpen(context)(context, address, O_RDWR | O_CREAT | O_EXCL, 0640);
+        *ret_new = file;
         if (!file && errno == EEXIST)
                 file = smbc_getFunctionOpen(context)(context, address, O_RDWR, 0640);
         return file;
 }
 
-static int fill(SMBCCTX *context, SMBCFILE *file, const char *data, size_t size)
+/* All of it, as the server has counted in its answers. */
+static int write_whole(SMBCCTX *context, SMBCFILE *file, const char *data, size_t size)
 {
-        struct stat st;
         for (size_t done = 0; done < size;) {
                 ssize_t wrote = smbc_getFunctionWrite(context)(context, file, data + done, size - done);
                 if (wrote < 0)
@@ -219,11 +220,17 @@ static int fill(SMBCCTX *context, SMBCFILE *file, const char *data, size_t size)
                         return -EIO;
                 done += (size_t)wrote;
         }
+        return 0;
+}
+
+/* A file that was there may hold longer remains of an earlier try. */
+static int cut_off(SMBCCTX *context, SMBCFILE *file, size_t size)
+{
+        struct stat st;
         if (smbc_getFunctionFstat(context)(context, file, &st) < 0)
                 return -errno;
         if ((size_t)st.st_size == size)
                 return 0;
-        /* Longer remains of an earlier try. */
         if (smbc_getFunctionFtruncate(context)(context, file, (off_t)size) < 0 ||
             smbc_getFunctionFstat(context)(context, file, &st) < 0)
                 return -errno;
@@ -236,10 +243,13 @@ int share_put(struct share *share, const char *name, const char *data, size_t si
         int r = address_of(share, name, address);
         if (r < 0)
                 return r;
-        SMBCFILE *file = open_to_write(share->context, address);
+        bool new;
+        SMBCFILE *file = open_to_write(share->context, address, &new);
         if (!file)
                 return -errno;
-        r = fill(share->context, file, data, size);
+        r = write_whole(share->context, file, data, size);
+        if (r == 0 && !new)
+                r = cut_off(share->context, file, size);
         if (smbc_getFunctionClose(share->context)(share->context, file) < 0 && r == 0)
                 r = -errno;
         return r;

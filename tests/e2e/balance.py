@@ -14,7 +14,7 @@ from fsp import NAME, ROOT, Connection, wait_until
 from messages import body
 
 EXAMPLES = ROOT / "conf" / "examples"
-LOGGED = re.compile(r" 127\.\d+\.\d+\.\d+:(\d+) \[[^]]*\] clients fspd/(\S+) \S+ (\d+) ")
+LOGGED = re.compile(r" ([\d.]+:\d+) \[[^]]*\] clients fspd/(\S+) \S+ (\d+) ")
 
 
 def program(name):
@@ -38,7 +38,7 @@ def substitute(pattern, replacement, text):
 
 
 class HAProxy:
-    """nodes: the address and the health port of each; what HAProxy logs is kept by the client's port."""
+    """nodes: the address and the health port of each; what HAProxy logs is kept."""
 
     def __init__(self, folder, nodes):
         folder.mkdir()
@@ -59,7 +59,7 @@ class HAProxy:
             text = substitute(rf"server fsp0{number} 10\.1\.0\.2{number}:80$",
                               f"server fsp0{number} 127.0.0.1:{port} port {health}", text)
         self.config.write_text(text)
-        self.answered = {}  # the client's port: (server, status), in the order of the answers
+        self.answered = {}  # the client's address with its port: the server and the status of the last answer
         self.ended = False
         self.reader = threading.Thread(target=self.read_log, daemon=True)
 
@@ -71,7 +71,7 @@ class HAProxy:
                 continue
             match = LOGGED.search(line)
             if match:
-                self.answered.setdefault(int(match.group(1)), []).append((match.group(2), int(match.group(3))))
+                self.answered[match.group(1)] = (match.group(2), int(match.group(3)))
 
     def start(self):
         self.reader.start()
@@ -101,8 +101,8 @@ class HAProxy:
 
 
 class Sent:
-    def __init__(self, digest, port, began):
-        self.digest, self.port, self.began, self.ended, self.status = digest, port, began, None, None
+    def __init__(self, digest, client, began):
+        self.digest, self.client, self.began, self.ended, self.status = digest, client, began, None, None
 
 
 class Load:
@@ -118,7 +118,8 @@ class Load:
             content = body(padding=chance.choice([0, 500, 9000]))
             source = f"127.{chance.randrange(1, 250)}.{chance.randrange(1, 250)}.{chance.randrange(1, 250)}"
             with Connection(self.address, timeout=40, source=source) as connection:
-                one = Sent(hashlib.sha256(content).digest(), connection.socket.getsockname()[1], time.monotonic())
+                client = "{}:{}".format(*connection.socket.getsockname())
+                one = Sent(hashlib.sha256(content).digest(), client, time.monotonic())
                 self.sent.append(one)
                 reply = connection.post(content)
                 one.status, one.ended = reply.status if reply else 0, time.monotonic()

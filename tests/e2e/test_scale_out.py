@@ -88,7 +88,8 @@ def test_nodes_killed_at_random_lose_nothing_and_double_nothing(fleet):
     print(f"{len(load.taken())} answered 200, {len(failed)} failed in {len(kills)} kills")
     assert len(kills) >= 3
     for one in failed:
-        server, _ = proxy.answered[one.port][-1]
+        server, status = proxy.answered[one.client]
+        assert status == one.status
         hit = [name for name, before, after in kills if one.began < after and one.ended > before]
         assert server in hit, f"a {one.status} of {server}, when {hit} were killed"
 

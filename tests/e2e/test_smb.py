@@ -309,6 +309,34 @@ def test_an_address_without_the_helper_program_is_told(make_fsp, samba, tmp_path
     assert said(fsp, "cannot be reached", "fspd-smb"), fsp.log_lines()
 
 
+HELPER = """#!/usr/bin/python3
+import socket, struct
+stream, head = socket.socket(fileno=0), struct.Struct("=IIIi")
+while request := stream.recv(head.size, socket.MSG_WAITALL):
+    size, number, op, _ = head.unpack(request)
+    stream.recv(size, socket.MSG_WAITALL)
+    content = b"smb here\\0" if op in (0, 6) else b""
+    stream.sendall(head.pack(len(content), number, op and %s, 0) + content)
+"""
+
+
+@pytest.mark.parametrize("answered, code", [("op", 0), ("op % 5 + 1", 1)], ids=["its own", "another"])
+def test_the_answer_to_another_order_is_not_believed(make_fsp, samba, tmp_path, answered, code):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    for name in ("fspd", "fspctl"):
+        (alone / name).write_bytes((binaries() / name).read_bytes())
+    (alone / "fspd-smb").write_text(HELPER % answered)
+    for path in alone.iterdir():
+        path.chmod(0o755)
+    fsp = make_fsp({"forwarder": samba.settings_of_fspd()}, start=False)
+    fsp.bin = alone
+    fsp.start()
+    fsp.accept(body())
+    assert fsp.forward()[2] == code, fsp.log_lines()
+    assert len(fsp.staged()) == code and bool(said(fsp, "Protocol error")) == bool(code)
+
+
 def test_the_helper_refuses_to_be_run_by_hand():
     done = subprocess.run([binaries() / "fspd-smb", SHARE], capture_output=True, check=False)
     assert done.returncode == 64 and b"fspd.ini(5)" in done.stderr
