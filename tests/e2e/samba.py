@@ -1,10 +1,12 @@
 """A Samba of a test's own: unprivileged, on a loopback port, everything below one folder."""
+import collections
 import getpass
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import threading
 from contextlib import closing, suppress
 
 from fsp import wait_until
@@ -92,3 +94,47 @@ class Samba:
 
     def files(self):
         return sorted(os.listdir(self.inbox))
+
+
+class Wire:
+    """A proxy before a Samba that counts the requests, by SMB2 command."""
+    COMMANDS = {5: "create", 6: "close", 7: "flush", 9: "write", 14: "list", 16: "query", 17: "set"}
+
+    def __init__(self, samba):
+        self.target, self.count, self.sockets = ("127.0.0.1", samba.port), collections.Counter(), []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        with suppress(OSError):
+            while True:
+                client = self.listener.accept()[0]
+                server = socket.create_connection(self.target)
+                self.sockets += [client, server]
+                for way in ((client, server, self.see), (server, client, None)):
+                    way[0].setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    threading.Thread(target=self.pump, args=way, daemon=True).start()
+
+    def pump(self, source, sink, see):
+        pending = b""
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+                pending = see(pending + data) if see else b""
+            sink.shutdown(socket.SHUT_WR)
+
+    def see(self, data):
+        """Counts the whole frames in it; what is left."""
+        while len(data) >= 4 and len(data) >= 4 + int.from_bytes(data[1:4], "big"):
+            size = int.from_bytes(data[1:4], "big")
+            frame, data = data[4:4 + size], data[4 + size:]
+            while frame[:4] == b"\xfeSMB":
+                command, following = int.from_bytes(frame[12:14], "little"), int.from_bytes(frame[20:24], "little")
+                self.count[self.COMMANDS.get(command, "other")] += 1
+                frame = frame[following:] if following else b""
+        return data
+
+    def end(self):
+        for one in (self.listener, *self.sockets):
+            one.close()

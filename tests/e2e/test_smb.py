@@ -11,7 +11,7 @@ import time
 import pytest
 from fsp import NAME, binaries, wait_until
 from messages import body
-from samba import PASSWORD, SHARE, Samba, free_port, have_samba
+from samba import PASSWORD, SHARE, Samba, Wire, free_port, have_samba
 
 FILES = int(os.environ.get("FSP_SMB_FILES", "1000"))
 ROUNDS = int(os.environ.get("FSP_SMB_ROUNDS", "10"))
@@ -69,6 +69,39 @@ def test_every_file_arrives_whole_and_once(make_fsp, samba, record_property):
     assert list(fsp.delivered().values()) == contents
     assert all(NAME.match(name) for name in samba.files())
     assert not fsp.staged() and fsp.status()["availability"] == "online"
+
+
+def test_a_file_takes_seven_requests(make_fsp, samba):
+    """Make, write, close; look for the name; open, rename, close."""
+    wire = Wire(samba)
+    fsp = start_with(make_fsp, samba, {"inbox": samba.address(port=wire.port), "smb_connections": "1"})
+    fsp.accept(*[body() for _ in range(100)])
+    wait_until(lambda: len(fsp.staged()) == 100, 15, "staged files")
+    wire.count.clear()
+    assert fsp.forward() == (100, 100, 0)
+    wire.end()
+    assert wire.count["write"] == wire.count["set"] == 100, wire.count
+    # A few more are those that every run begins with.
+    assert sum(wire.count.values()) <= 7 * 100 + 25, wire.count
+    assert wire.count["query"] + wire.count["flush"] + wire.count["list"] <= 5, wire.count
+
+
+@pytest.mark.bound(120)
+def test_several_nodes_fill_one_share(make_fsp, samba):
+    nodes = [start_with(make_fsp, samba, {"smb_connections": "3"}) for _ in range(3)]
+    contents = [[body() for _ in range(150)] for _ in nodes]
+    for node, some in zip(nodes, contents):
+        node.accept(*some)
+    for node in nodes:
+        node.signal(signal.SIGUSR1)
+    for node in nodes:
+        all_forwarded(node)
+    by_node = {}
+    for name, content in nodes[0].delivered().items():
+        assert NAME.match(name)
+        by_node.setdefault(name.split("-")[1], []).append(content)
+    assert sorted(by_node.values()) == sorted(contents), "each node's own, in its order"
+    assert [node.status()["quarantined"] for node in nodes] == [0, 0, 0] and not any(said(node) for node in nodes)
 
 
 def test_what_the_server_makes_of_it_is_signed_and_new_enough(make_fsp, samba):
