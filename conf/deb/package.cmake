@@ -35,7 +35,8 @@ function(deb_program component target installed)
 endfunction()
 
 install(FILES conf/fspd.ini DESTINATION /etc/fspd)
-install(FILES README.md docs/DURABILITY.md docs/MIGRATION.md docs/SITE-SERVER.md DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/fspd)
+install(FILES README.md docs/DURABILITY.md docs/MIGRATION.md docs/SCALE-OUT.md docs/SITE-SERVER.md
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/fspd)
 install(DIRECTORY docs/monitoring DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/fspd/examples)
 install(FILES ${DEB}/lintian-overrides DESTINATION ${CMAKE_INSTALL_DATADIR}/lintian/overrides RENAME fspd)
 deb_package(fspd fspd)

@@ -52,7 +52,7 @@ static const struct explanation of_share[] = {
           "the credentials cannot be used: forwarder.credentials must be readable for the service and "
           "hold username=, password= and domain=" },
         { ENOMEDIUM, "no such share: the server has none of that name" },
-        { ENOPKG, "the program fspd-smb, which speaks SMB, is not installed" },
+        { ENOPKG, "fspd-smb is not installed, the program that speaks SMB" },
 };
 static const struct explanation on_share[] = {
         { ENOENT, "no such folder on the share, and fspd makes no inbox folder" },

@@ -2,7 +2,7 @@
 """Files a second to a share: fspd with its helpers against smbclient's mput, on loopback and through a delay.
 
 Both carry the same files to the same Samba, one after the other and again, so that a busy machine hits both.
-smbclient makes a file by three requests; fspd by eight, since it checks the size and renames without replacing.
+smbclient makes a file by three requests; fspd by seven, since it renames, and replaces nothing.
 """
 import argparse
 import json

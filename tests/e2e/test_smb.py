@@ -4,12 +4,14 @@ FSP_SMB_FILES and FSP_SMB_ROUNDS set the number of files (1000 unless told) and 
 """
 import os
 import random
+import re
 import signal
 import subprocess
+import textwrap
 import time
 
 import pytest
-from fsp import NAME, binaries, wait_until
+from fsp import NAME, ROOT, binaries, wait_until
 from messages import body
 from samba import PASSWORD, SHARE, Samba, Wire, free_port, have_samba
 
@@ -179,6 +181,55 @@ def test_a_full_share_says_so_and_takes_the_rest_later(make_fsp, make_samba, sma
         (samba.inbox / name).unlink()
     all_forwarded(fsp)
     assert sorted([*taken.values(), *fsp.delivered().values()]) == sorted(contents)
+
+
+def block(document, first):
+    """The indented lines of a document from that one on, as a file has them."""
+    found = re.search(rf"^( +){re.escape(first)}(?:.*\n)(?:\1.*\n)*", document, re.M)
+    assert found, f"{first} is not in the document"
+    return textwrap.dedent(found.group())
+
+
+@pytest.mark.parametrize("way", ["file", "credential of systemd"])
+def test_the_steps_to_a_site_server_are_true(make_fsp, samba, tmp_path, way):
+    """docs/SITE-SERVER.md, Direct delivery, with this Samba for the Windows server."""
+    document = (ROOT / "docs" / "SITE-SERVER.md").read_text()
+    account = block(document, "username=svc-fspd")
+    assert [line.split("=")[0] for line in account.splitlines()] == ["username", "password", "domain"]
+    samba.credentials.write_text(account.replace("svc-fspd", samba.user)
+                                 .replace("the password, with blanks and = as they are", PASSWORD))
+    lines = block(document, "[forwarder]").replace("site01.example.com", f"127.0.0.1:{samba.port}")
+    keys = dict(line.split(" = ", 1) for line in lines.splitlines()[1:])
+    assert keys["inbox"] == samba.address()
+    assert keys["credentials"] == "/etc/fspd/share.cred"
+    keys["credentials"], env = samba.credentials, {}
+    if way != "file":
+        name = re.search(r"LoadCredential=(\w+):/etc/fspd/share\.cred", document).group(1)
+        assert f"`credentials = {name}`" in document
+        samba.credentials.rename(tmp_path / name)
+        keys["credentials"], env = name, {"CREDENTIALS_DIRECTORY": tmp_path}
+    fsp = make_fsp({"forwarder": keys}, env=env)
+    fsp.inbox = samba.inbox
+    setup = fsp.ctl("setup")
+    assert setup.returncode == 0, setup
+    said_there = re.search(r"Checking the inbox smb://site01…(.*)", document).group(1)
+    assert f"Checking the inbox {keys['inbox']}{said_there}" in setup.stdout, setup
+    sent = re.search(r"`fspctl (send [^`]*)`", document).group(1).split()
+    assert fsp.ctl(sent[0], fsp.url, *sent[2:]).returncode == 0
+    assert fsp.ctl("forward").stdout.strip() in document.split("Direct delivery")[2]
+    assert len(samba.files()) == 1 and b"TEST01" in next(iter(fsp.delivered().values())).replace(b"\0", b"")
+
+
+def test_each_fault_of_the_document_is_said_somewhere():
+    document = (ROOT / "docs" / "SITE-SERVER.md").read_text().split("What each fault looks like")[1]
+    known = (ROOT / "src" / "forward" / "inbox.c").read_text() + "".join(
+        os.strerror(number) + "\n" for number in range(1, 134))
+    rows = [row for row in re.findall(r"^\| (.*?) \|", document, re.M) if row != "The line says"]
+    assert len(rows) > 15
+    for row in rows:
+        for phrase in row.split(", "):
+            words = re.sub(r'"\s+"', "", known).lower()
+            assert phrase.lower() in words, f"nothing says {phrase}"
 
 
 def test_setup_tries_the_share_and_leaves_nothing(make_fsp, samba):
