@@ -47,7 +47,7 @@ static const struct explanation of_share[] = {
         { EPROTONOSUPPORT, "the server and we have no SMB dialect from 2.1 to 3.1.1 in common" },
         { EKEYREJECTED,
           "logon failed: the server refuses the account; look at user name, password and domain in "
-          "forwarder.credentials, or at the Kerberos keytab, and whether the account is locked" },
+          "forwarder.credentials, or at the Kerberos tickets, and whether the account is locked" },
         { ENOKEY,
           "the credentials cannot be used: forwarder.credentials must be readable for the service and "
           "hold username=, password= and domain=" },

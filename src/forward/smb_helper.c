@@ -19,7 +19,7 @@
 
 /* Where Kerberos finds its tickets; nothing else of our environment is its
  * business. */
-static const char *const passed_on[] = { "KRB5CCNAME", "KRB5_CLIENT_KTNAME", "KRB5_KTNAME", "KRB5_CONFIG" };
+static const char *const passed_on[] = { "KRB5CCNAME", "KRB5_CONFIG" };
 #define PASSED_ON (sizeof(passed_on) / sizeof(passed_on[0]))
 
 /* Beside us (a build not installed), else where it is installed. */

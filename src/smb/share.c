@@ -21,6 +21,9 @@
 #define LIBRARY_TIMEOUT_MS 120000
 /* Of the library's own tongue; at this level it says why a logon was refused. */
 #define LOGON_LEVEL 3
+/* The tickets say who we are; but without a name of this form the library does
+ * not look for them. */
+#define KERBEROS_USER "tickets@KERBEROS"
 
 struct share {
         SMBCCTX *context;
@@ -155,6 +158,8 @@ int share_open(const char *address, const char *credentials, struct share **ret_
         int r = smb_url_parse(address, &share->url) ? -EINVAL : 0;
         if (r == 0 && *credentials)
                 r = credentials_read(credentials, &share->account);
+        if (r == 0 && !*credentials)
+                strcpy(share->account.user, KERBEROS_USER);
         if (r == 0)
                 r = make_context(share, !*credentials);
         if (r == 0) {

@@ -10,7 +10,8 @@
 
 struct share;
 
-/* address as smb_url.h reads it; credentials a full path, or "": Kerberos. */
+/* address as smb_url.h reads it; credentials a full path, or "": Kerberos,
+ * by the tickets of KRB5CCNAME. */
 int share_open(const char *address, const char *credentials, struct share **ret_share);
 /* Server, share and path, and the folder's number there. */
 #define SHARE_IDENTITY_SIZE 512

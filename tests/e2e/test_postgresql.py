@@ -17,6 +17,7 @@ EXAMPLES = ROOT / "conf" / "examples"
 LOAD = EXAMPLES / "fspd-load"
 SEED = int(os.environ.get("FSP_SEED", str(random.SystemRandom().randrange(1 << 32))))
 FAST = {"listener": {"client_rate": "0"}, "policy": {"deduplicate": "0"}}
+pytestmark = pytest.mark.bound(180)
 REPORTS = [f"client-{phase}-{what}" for phase in ("deployment", "assignment") for what in ("status", "success", "failure")]
 REPORTS += ["problems-summary", "problems-detail"]
 TIMES = {"last_seen", "first_seen", "state_time", "deployment_begin", "deployment_end", "assignment_begin",

@@ -95,6 +95,7 @@ def test_nodes_killed_at_random_lose_nothing_and_double_nothing(fleet):
 
 
 @needs_haproxy
+@pytest.mark.bound(180)
 def test_a_drained_node_hands_its_work_on_and_nobody_notices(fleet):
     nodes, proxy, site = fleet
     drained = nodes["fsp02"]
@@ -116,6 +117,7 @@ def test_a_drained_node_hands_its_work_on_and_nobody_notices(fleet):
 
 
 @needs_haproxy
+@pytest.mark.bound(120)
 def test_the_client_behind_the_balancer_is_known_and_bounded(fleet):
     nodes, proxy, _ = fleet
 

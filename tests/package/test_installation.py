@@ -46,7 +46,9 @@ def test_what_is_installed_is_where_the_contract_says(fspd):
     for path in ("/usr/sbin/fspd", "/usr/bin/fspctl", CONFIG, STATE + "/staging", "/var/log/fspd",
                  "/usr/share/man/man8/fspd.8.gz", "/usr/share/man/man1/fspctl.1.gz",
                  "/usr/share/man/man5/fspd.ini.5.gz", "/usr/share/doc/fspd/copyright",
-                 "/usr/share/doc/fspd/changelog.gz", "/usr/share/bash-completion/completions/fspctl"):
+                 "/usr/share/doc/fspd/changelog.gz", "/usr/share/doc/fspd/SCALE-OUT.md",
+                 "/usr/share/doc/fspd/examples/haproxy.cfg", "/usr/share/doc/fspd/examples/fspd-load",
+                 "/usr/share/bash-completion/completions/fspctl"):
         assert exists(fspd, path), path
     assert fspd.sh(f"stat -c '%U %a' {STATE} {STATE}/staging /var/log/fspd").split("\n")[:3] == ["fspd 750"] * 3
     assert fspd.run("getent", "passwd", "fspd").stdout.count(":/var/lib/fspd:") == 1
