@@ -58,7 +58,7 @@ struct config {
                 char *credentials; /* "": none; a full path; or a name within $CREDENTIALS_DIRECTORY */
                 unsigned smb_connections;
                 int64_t fallback_after_ms;
-                bool require_mount;
+                bool require_mount, rename;
                 int64_t interval_ms;
                 uint64_t throttle_messages; /* 0: no limit */
                 int64_t throttle_interval_ms;

@@ -23,6 +23,9 @@ int fsutil_write_all(int fd, const void *data, size_t size);
 /* Reads to the end, at most limit bytes (-EFBIG beyond).  *ret_data is
  * malloc'd, with a NUL after the last byte. */
 int fsutil_read_at(int folder, const char *name, size_t limit, unsigned char **ret_data, size_t *ret_size);
+/* Reads a file that others may have put there, but no link, into size bytes of
+ * data: as many as it has, or as fit. */
+int fsutil_read_into(int folder, const char *name, void *data, size_t size, size_t *ret_size);
 
 /* Makes one folder (0750) when it is missing and its parent is there.  Not
  * durable.  -ENOTDIR when something else is in the way. */
@@ -34,6 +37,9 @@ int fsutil_open_folder_at(int folder, const char *name, int *ret_fd);
  * appears whole or not at all.  Not durable before a sync of the folder's file
  * system. */
 int fsutil_write_whole(int folder, const char *temporary, const char *final, const void *data, size_t size);
+/* Writes a file that is not there yet, else -EEXIST; a crash may leave a part
+ * of it.  Not durable, as above. */
+int fsutil_write_new(int folder, const char *name, const void *data, size_t size);
 /* 0 when a file can be made, renamed and deleted in path; tries it with names
  * that end in .tmp.  Else the first fault. */
 int fsutil_check_writable(const char *path);

@@ -20,6 +20,7 @@
 #define FSP_INBOX_H
 
 #include "fsp/config.h"
+#include <stdbool.h>
 #include <stddef.h>
 
 struct inbox;
@@ -49,19 +50,33 @@ struct inbox {
         const struct inbox_kind *kind;
         char identity[INBOX_IDENTITY_SIZE]; /* equal exactly when it is the same place */
         char former[INBOX_IDENTITY_SIZE];   /* the same in the words of older ledgers */
+        /* The staged file stands for N.tmp: put finds it whole, publish takes it
+         * out of staging. */
+        bool renames;
+        /* A flush serves them all at once: the more files, the better. */
+        bool flushes_all;
 };
 
 /* A folder.  It is never made: -ENOENT when it is missing.  require_mount:
  * -ENODEV when it is on the same file system as its parent. */
 int inbox_open_folder(const char *path, bool require_mount, struct inbox **ret_inbox);
 
+/* A folder that staged files are renamed into.  -EXDEV when that cannot be, or
+ * would leave them with other rights than those of a copy. */
+int inbox_open_renaming(const char *path, bool require_mount, int staging_fd, struct inbox **ret_inbox);
+
 /* A folder on a share, as smb_url.h reads it.  credentials: the full path of
  * the file, or "" for Kerberos.  At most so many connections. */
 int inbox_open_smb(const char *address, const char *credentials, unsigned connections,
                    struct inbox **ret_inbox);
 
-/* Either of them, with what the configuration says of it. */
-int inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox);
+/* The one of them that fits best, with what the configuration says of it.
+ * staging_fd: -1 where nothing is to be renamed out of it. */
+int inbox_open(const struct config *config, const char *place, int staging_fd, struct inbox **ret_inbox);
+/* The one that has this identity, or had it in an older ledger; -ESTALE when
+ * another one is there now. */
+int inbox_open_again(const struct config *config, const char *place, int staging_fd, const char *identity,
+                     struct inbox **ret_inbox);
 
 /* What -errno means there, for a person, and what to do; the text is constant. */
 const char *inbox_explain(const char *place, int fault);

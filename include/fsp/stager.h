@@ -3,8 +3,8 @@
  * Owns      one thread and the staging folder, but for corrupt/ (quarantine.h).
  * Threads   stager_start, stager_stop: the main thread; the others: any.
  * Crash     a row becomes staged only when its file and name are on disk for
- *           certain; before that the row keeps the body and the file is
- *           written again.  Files appear whole, by a rename. */
+ *           certain; before that the row keeps the body, and a file that is
+ *           there and not whole is written again. */
 #ifndef FSP_STAGER_H
 #define FSP_STAGER_H
 

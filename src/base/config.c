@@ -96,6 +96,7 @@ const struct config_key config_keys[] = {
         KEY_AT(forwarder, fallback_after, fallback_after_ms, kind_duration, DEFAULT("1h"),
                RANGE(SECOND, 30 * DAY, "1s to 30d")),
         KEY(forwarder, require_mount, kind_flag, DEFAULT("no"), .allowed = "yes or no"),
+        KEY(forwarder, rename, kind_flag, DEFAULT("yes"), .allowed = "yes or no"),
         KEY_AT(forwarder, interval, interval_ms, kind_duration, DEFAULT("1h"),
                RANGE(SECOND, 7 * DAY, "1s to 7d")),
         KEY(forwarder, throttle_messages, kind_count, DEFAULT("10000"),

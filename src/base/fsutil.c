@@ -99,6 +99,23 @@ int fsutil_read_at(int folder, const char *name, size_t limit, unsigned char **r
         return 0;
 }
 
+int fsutil_read_into(int folder, const char *name, void *data, size_t size, size_t *ret_size)
+{
+        AUTO_CLOSE int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+        ssize_t n;
+
+        if (fd < 0)
+                return -errno;
+        /* A read of an ordinary file stops short at its end only. */
+        do {
+                n = read(fd, data, size);
+        } while (n < 0 && errno == EINTR);
+        if (n < 0)
+                return -errno;
+        *ret_size = (size_t)n;
+        return 0;
+}
+
 int fsutil_make_folder(const char *path)
 {
         struct stat st;
@@ -125,6 +142,19 @@ int fsutil_write_whole(int folder, const char *temporary, const char *final, con
                 r = -errno;
         if (r < 0)
                 (void)unlinkat(folder, temporary, 0); /* the next try begins it anew */
+        return r;
+}
+
+int fsutil_write_new(int folder, const char *name, const void *data, size_t size)
+{
+        AUTO_CLOSE int fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+        int r;
+
+        if (fd < 0)
+                return -errno;
+        r = fsutil_write_all(fd, data, size);
+        if (r < 0)
+                (void)unlinkat(folder, name, 0); /* what is left will be found torn */
         return r;
 }
 

@@ -11,31 +11,62 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Files of one flush, and of one commit for each of the two transitions. */
-#define BATCH 256
+/* Files of one flush, and of one commit for each of the two transitions: enough
+ * that their cost is shared, few enough that intake hardly waits for a commit. */
+#define BATCH 512
+#define BATCH_EACH 256 /* where each file is flushed by itself */
+
+#define GONE "its staged file is gone, so it may have been sent; fspctl requeue sends it (again)"
 
 struct batch {
         struct query_pending rows[BATCH];
         int64_t seqs[BATCH];
         size_t count, ready; /* read from the ledger; whole in the inbox, at the front */
+        unsigned char *data; /* of the file in hand */
+        size_t room;
+
+        /* Published, but not removed from staging as yet: where files were just
+         * deleted, ext4 is slow to make new ones. */
+        struct message_name sent[WITNESS_MAX];
+        size_t sent_count;
+        int64_t shipment; /* the last one */
+        bool is_left;     /* a file of these shipments is not published */
 };
 
+static void free_batch(struct batch **batch)
+{
+        if (*batch)
+                free((*batch)->data);
+        free(*batch);
+}
+
+static int make_room(struct batch *batch, size_t size)
+{
+        if (size <= batch->room)
+                return 0;
+        unsigned char *data = realloc(batch->data, size);
+        if (!data)
+                return -ENOMEM;
+        batch->data = data;
+        batch->room = size;
+        return 0;
+}
+
 /* The bytes to send; -EUCLEAN when they are not those that were staged. */
-static int read_staged(struct pass *pass, const struct query_pending *row, unsigned char **ret_data,
-                       size_t *ret_size)
+static int read_staged(struct pass *pass, struct batch *batch, const struct query_pending *row)
 {
         char file[NAME_SIZE];
         unsigned char digest[LEDGER_DIGEST_SIZE];
-        (void)name_format_file(&row->name, NAME_SUFFIX, file);
-        int r = fsutil_read_at(pass->quarantine.staging_fd, file, row->size, ret_data, ret_size);
+        size_t size;
+        int r = make_room(batch, row->size + 1); /* one byte too many shows */
+        if (r == 0)
+                r = fsutil_read_into(pass->quarantine.staging_fd,
+                                     name_format_file(&row->name, NAME_SUFFIX, file), batch->data,
+                                     row->size + 1, &size);
         if (r < 0)
-                return r == -EFBIG ? -EUCLEAN : r;
-        ledger_digest(*ret_data, *ret_size, digest);
-        if (*ret_size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0)
-                return 0;
-        free(*ret_data);
-        *ret_data = NULL;
-        return -EUCLEAN;
+                return r == -ELOOP ? -EUCLEAN : r;
+        ledger_digest(batch->data, size, digest);
+        return size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0 ? 0 : -EUCLEAN;
 }
 
 /* One file that the inbox does not take must not hold up the others; an inbox
@@ -55,27 +86,23 @@ static int judge_put(struct pass *pass, const char *temporary, int r)
 
 /* 1 whole in the inbox, 0 left out (quarantined or kept for the next run),
  * -EINPROGRESS on its way, -errno when the inbox or the ledger is out of reach. */
-static int begin_copy(struct pass *pass, const struct query_pending *row)
+static int begin_copy(struct pass *pass, struct batch *batch, const struct query_pending *row)
 {
         char temporary[NAME_SIZE];
-        AUTO_FREE unsigned char *data = NULL;
-        size_t size;
-        int r = read_staged(pass, row, &data, &size);
+        int r = read_staged(pass, batch, row);
         if (r == -EUCLEAN)
                 return quarantine_message(&pass->quarantine, row,
                                           "the staged file is damaged: its checksum differs");
         /* Nobody but us has business there: it was sent, and the ledger has
          * lost that, or somebody removed it.  Which, is not guessed. */
         if (r == -ENOENT)
-                return quarantine_message(
-                        &pass->quarantine, row,
-                        "its staged file is gone, so it may have been sent; fspctl requeue sends it (again)");
+                return quarantine_message(&pass->quarantine, row, GONE);
         (void)name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary);
         if (r < 0) {
                 log_mgr(LOG_ERROR, "%s cannot be read from staging: %s", temporary, strerror(-r));
                 return 0;
         }
-        r = pass->inbox->kind->put(pass->inbox, temporary, data, size);
+        r = pass->inbox->kind->put(pass->inbox, temporary, batch->data, row->size);
         return r == -EINPROGRESS ? r : judge_put(pass, temporary, r);
 }
 
@@ -94,7 +121,7 @@ static int copy_batch(struct pass *pass, struct batch *batch)
         size_t begun = 0;
         batch->ready = 0;
         while (r >= 0 && begun < batch->count) {
-                results[begun] = begin_copy(pass, &batch->rows[begun]);
+                results[begun] = begin_copy(pass, batch, &batch->rows[begun]);
                 r = results[begun] == -EINPROGRESS ? 0 : results[begun];
                 begun++;
         }
@@ -135,6 +162,12 @@ static int begin_publish(struct inbox *inbox, const struct query_pending *row)
                                     name_format_file(&row->name, NAME_SUFFIX, final));
 }
 
+/* What was to be renamed out of staging has been taken away since it was read. */
+static bool is_gone(struct inbox *inbox, const char *temporary, int r)
+{
+        return r == -ENOENT && inbox->renames && inbox->kind->exists(inbox, temporary) == 0;
+}
+
 /* r: what begin_publish said. */
 static int end_publish(struct pass *pass, struct inbox *inbox, const struct query_pending *row, int r)
 {
@@ -144,6 +177,10 @@ static int end_publish(struct pass *pass, struct inbox *inbox, const struct quer
                 r = inbox->kind->await(inbox, temporary);
         if (r == 0)
                 return 1;
+        if (is_gone(inbox, temporary, r)) {
+                r = quarantine_message(&pass->quarantine, row, GONE);
+                return r < 0 ? r : 0;
+        }
         if (r != -EEXIST) {
                 /* Of many on their way, the first to fail speaks for all. */
                 if (r != pass->stuck)
@@ -152,7 +189,8 @@ static int end_publish(struct pass *pass, struct inbox *inbox, const struct quer
                 return r;
         }
         bool same = is_same_file(inbox, row);
-        (void)inbox->kind->remove(inbox, temporary); /* a .tmp is left alone by the site server */
+        if (same || !inbox->renames)                         /* else it is the one that goes to quarantine */
+                (void)inbox->kind->remove(inbox, temporary); /* a .tmp is left alone by the site server */
         if (same)
                 return 1;
         r = quarantine_message(&pass->quarantine, row, "the inbox has another file of that name");
@@ -191,27 +229,64 @@ static int publish_all(struct pass *pass, struct batch *batch, size_t *ret_publi
         return r;
 }
 
-static void remove_staged(struct pass *pass, const struct query_pending *rows, size_t count)
+/* By order, it may be on its way again already: then the file is of use. */
+static bool is_over(struct pass *pass, const struct message_name *name)
 {
-        for (size_t i = 0; i < count; i++) {
+        int64_t seq;
+        enum delivery delivery;
+        int r = query_find(pass->query, name, &seq, &delivery);
+        return r == -ENOENT || (r == 0 && delivery == DELIVERY_FORWARDED);
+}
+
+static void remove_sent(struct pass *pass, struct batch *batch)
+{
+        for (size_t i = 0; i < batch->sent_count; i++) {
                 char file[NAME_SIZE];
+                if (!is_over(pass, &batch->sent[i]))
+                        continue;
                 /* What stays behind is a leftover, swept at the next start. */
-                if (unlinkat(pass->quarantine.staging_fd, name_format_file(&rows[i].name, NAME_SUFFIX, file),
-                             0) < 0 &&
+                if (unlinkat(pass->quarantine.staging_fd,
+                             name_format_file(&batch->sent[i], NAME_SUFFIX, file), 0) < 0 &&
                     errno != ENOENT)
                         log_mgr(LOG_WARNING, "%s cannot be removed from staging: %s", file, strerror(errno));
         }
+        if (batch->sent_count > 0 && !batch->is_left)
+                witness_settle(pass->quarantine.staging_fd, batch->shipment);
+        batch->sent_count = 0;
+}
+
+/* Their names are kept by the witness until their staged files are removed. */
+static int bear_witness(struct pass *pass, struct batch *batch)
+{
+        if (pass->inbox->renames)
+                return witness_count(pass->quarantine.staging_fd, batch->shipment);
+        if (batch->sent_count + batch->ready > WITNESS_MAX)
+                remove_sent(pass, batch);
+        struct message_name *names = batch->sent + batch->sent_count;
+        for (size_t i = 0; i < batch->ready; i++)
+                names[i] = batch->rows[i].name;
+        return witness_write(pass->quarantine.staging_fd, batch->shipment, names, batch->ready,
+                             batch->sent_count > 0);
+}
+
+static void keep_sent(struct pass *pass, struct batch *batch, size_t published)
+{
+        for (size_t i = 0; !pass->inbox->renames && i < published; i++)
+                batch->sent[batch->sent_count++] = batch->rows[i].name;
+        pass->copied += published;
 }
 
 /* From "whole under .tmp, durably" to "there": nothing between may be left out. */
 static int publish_batch(struct pass *pass, struct batch *batch)
 {
-        int64_t shipment;
-        int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id, &shipment);
+        int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id,
+                                     &batch->shipment);
         if (r < 0)
                 return r;
+        bool was_left = batch->is_left;
+        batch->is_left = true; /* until all is well */
         throttle_charge(pass->throttle, batch->ready, clock_monotonic_ms());
-        r = witness_write(pass->quarantine.staging_fd, shipment, batch->rows, batch->ready);
+        r = bear_witness(pass, batch);
         if (r < 0)
                 return r; /* nothing is renamed yet: the next run goes on from copied */
         size_t published;
@@ -219,20 +294,19 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         int settled = published > 0 ? pass->inbox->kind->settle(pass->inbox) : 0;
         if (settled < 0)
                 return settled; /* the next run finds what has become of them */
-        int marked =
-                published > 0 ? delivery_mark_forwarded(pass->ledger, batch->seqs, published, shipment) : 0;
+        int marked = published > 0
+                             ? delivery_mark_forwarded(pass->ledger, batch->seqs, published, batch->shipment)
+                             : 0;
         if (marked < 0)
                 return marked;
-        remove_staged(pass, batch->rows, published);
-        if (published == batch->ready)
-                witness_settle(pass->quarantine.staging_fd, shipment);
-        pass->copied += published;
+        keep_sent(pass, batch, published);
+        batch->is_left = was_left || published < batch->ready;
         return r < 0 ? r : 0;
 }
 
 int forward_staged(struct pass *pass)
 {
-        AUTO_FREE struct batch *batch = calloc(1, sizeof(*batch));
+        __attribute__((cleanup(free_batch))) struct batch *batch = calloc(1, sizeof(*batch));
         if (!batch)
                 return -ENOMEM;
         int64_t after_seq = 0;
@@ -241,7 +315,8 @@ int forward_staged(struct pass *pass)
         while (r == 0 && left > 0 && !*pass->stop) {
                 uint64_t allowance = throttle_allowance(pass->throttle, pass->config, clock_monotonic_ms());
                 allowance = allowance < left ? allowance : left;
-                size_t limit = allowance < BATCH ? (size_t)allowance : BATCH;
+                size_t most = pass->inbox->flushes_all ? BATCH : BATCH_EACH;
+                size_t limit = allowance < most ? (size_t)allowance : most;
                 if (limit == 0)
                         break;
                 r = query_pending(pass->query, DELIVERY_STAGED, after_seq, limit, batch->rows, &batch->count);
@@ -254,6 +329,7 @@ int forward_staged(struct pass *pass)
                 int published = batch->ready > 0 ? publish_batch(pass, batch) : 0;
                 r = r < 0 ? r : published;
         }
+        remove_sent(pass, batch);
         pass->fault = r;
         return r;
 }

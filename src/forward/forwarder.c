@@ -47,7 +47,7 @@ struct forwarder {
 
 static int open_place(struct pass *pass, const char *place)
 {
-        int r = inbox_open(pass->config, place, &pass->inbox);
+        int r = inbox_open(pass->config, place, pass->quarantine.staging_fd, &pass->inbox);
         pass->place = place;
         return r;
 }
@@ -89,8 +89,8 @@ static int know_inbox(struct pass *pass)
         int r = delivery_inbox(pass->ledger, pass->inbox->identity, pass->place, &pass->inbox_id);
         if (r == 1)
                 log_mgr(LOG_INFO,
-                        "%s is another inbox than before; where that was, a .tmp of an interrupted copy"
-                        " may be left, which can be removed when nothing is staged",
+                        "%s is another inbox than before, or another way leads to it; where that was, a .tmp"
+                        " of an interrupted copy may be left, which can be removed when nothing is staged",
                         pass->place);
         return r < 0 ? r : 0;
 }

@@ -25,10 +25,50 @@ static int open_share(const struct config *config, const char *place, struct inb
         return inbox_open_smb(place, credentials, config->forwarder.smb_connections, ret_inbox);
 }
 
-int inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox)
+static int open_to_copy(const struct config *config, const char *place, struct inbox **ret_inbox)
 {
         return smb_url_is(place) ? open_share(config, place, ret_inbox)
                                  : inbox_open_folder(place, config->forwarder.require_mount, ret_inbox);
+}
+
+static int open_to_rename(const struct config *config, const char *place, int staging_fd,
+                          struct inbox **ret_inbox)
+{
+        if (staging_fd < 0 || smb_url_is(place))
+                return -EXDEV;
+        return inbox_open_renaming(place, config->forwarder.require_mount, staging_fd, ret_inbox);
+}
+
+int inbox_open(const struct config *config, const char *place, int staging_fd, struct inbox **ret_inbox)
+{
+        int r = config->forwarder.rename ? open_to_rename(config, place, staging_fd, ret_inbox) : -EXDEV;
+        return r == -EXDEV ? open_to_copy(config, place, ret_inbox) : r;
+}
+
+static bool is_identity(const struct inbox *inbox, const char *identity)
+{
+        return strcmp(inbox->identity, identity) == 0 || strcmp(inbox->former, identity) == 0;
+}
+
+int inbox_open_again(const struct config *config, const char *place, int staging_fd, const char *identity,
+                     struct inbox **ret_inbox)
+{
+        struct inbox *inbox;
+        int r = open_to_rename(config, place, staging_fd, &inbox);
+        if (r == 0 && !is_identity(inbox, identity)) {
+                inbox->kind->close(inbox);
+                r = -EXDEV;
+        }
+        if (r == -EXDEV)
+                r = open_to_copy(config, place, &inbox);
+        if (r < 0)
+                return r;
+        if (!is_identity(inbox, identity)) {
+                inbox->kind->close(inbox);
+                return -ESTALE;
+        }
+        *ret_inbox = inbox;
+        return 0;
 }
 
 struct explanation {
@@ -115,7 +155,7 @@ static int try_inbox(struct inbox *inbox)
 int inbox_try(const struct config *config, const char *place)
 {
         struct inbox *inbox;
-        int r = inbox_open(config, place, &inbox);
+        int r = inbox_open(config, place, -1, &inbox);
         if (r < 0)
                 return r;
         r = try_inbox(inbox);

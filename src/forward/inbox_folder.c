@@ -1,7 +1,7 @@
 /* An inbox that is a folder, on a local disk or a mounted share. */
-#include "fsp/fsutil.h"
-#include "fsp/inbox.h"
+#include "inbox_folder.h"
 
+#include "fsp/fsutil.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -76,7 +76,7 @@ static void name_file_system(int fd, const struct statfs *fs, char ret_name[FS_N
 
 /* Path, file system and inode: an unmounted share is another place, and so is
  * a folder that was removed and made anew, though it may get the old inode. */
-static int describe(int fd, const char *path, struct inbox *ret_inbox, bool *ret_local)
+int inbox_folder_describe(int fd, const char *path, struct inbox *ret_inbox, bool *ret_local)
 {
         char name[FS_NAME_SIZE], former_name[FS_NAME_SIZE];
         int generation = 0;
@@ -99,6 +99,11 @@ static int describe(int fd, const char *path, struct inbox *ret_inbox, bool *ret
                 return -ENAMETOOLONG;
         *ret_local = local;
         return 0;
+}
+
+int inbox_folder_fd(const struct inbox *inbox)
+{
+        return ((const struct folder *)inbox)->fd;
 }
 
 static int folder_put(struct inbox *inbox, const char *name, const void *data, size_t size)
@@ -192,7 +197,7 @@ static int folder_check(struct inbox *inbox)
         bool local;
         int r = open_checked(folder->path, folder->require_mount, &fd);
         if (r == 0)
-                r = describe(fd, folder->path, &now, &local);
+                r = inbox_folder_describe(fd, folder->path, &now, &local);
         if (r == 0 && strcmp(now.identity, folder->inbox.identity) != 0)
                 r = -ESTALE;
         return r;
@@ -229,7 +234,8 @@ int inbox_open_folder(const char *path, bool require_mount, struct inbox **ret_i
         folder->path = strdup(path);
         int r = folder->path ? open_checked(path, require_mount, &folder->fd) : -ENOMEM;
         if (r == 0)
-                r = describe(folder->fd, path, &folder->inbox, &folder->local);
+                r = inbox_folder_describe(folder->fd, path, &folder->inbox, &folder->local);
+        folder->inbox.flushes_all = folder->local;
         if (r < 0) {
                 folder_close(&folder->inbox);
                 return r;

@@ -66,9 +66,8 @@ static int find_inbox(struct recovery *recovery, int64_t id)
         }
         if (r < 0)
                 return r;
-        r = inbox_open(pass->config, place, &recovery->opened);
-        if (r == 0 && (strcmp(recovery->opened->identity, identity) == 0 ||
-                       strcmp(recovery->opened->former, identity) == 0))
+        r = inbox_open_again(pass->config, place, pass->quarantine.staging_fd, identity, &recovery->opened);
+        if (r == 0)
                 recovery->inbox = recovery->opened;
         /* The place of a configured inbox may come back (a share not mounted);
          * one that is configured no more is not waited for. */
@@ -85,10 +84,13 @@ static int bear_witness(struct recovery *recovery)
         int64_t shipment;
         if (recovery->witnessed)
                 return 0;
+        struct message_name names[BATCH];
+        for (size_t i = 0; i < recovery->count; i++)
+                names[i] = recovery->rows[i].name;
         int r = query_last_shipment(recovery->pass->query, &shipment);
         if (r == 0)
-                r = witness_write(recovery->pass->quarantine.staging_fd, shipment, recovery->rows,
-                                  recovery->count);
+                r = witness_write(recovery->pass->quarantine.staging_fd, shipment, names, recovery->count,
+                                  false);
         recovery->witnessed = r == 0;
         return r;
 }

@@ -53,16 +53,6 @@ static int move_to_corrupt(struct sweep *sweep, const char *file)
         return renameat(sweep->folder_fd, file, sweep->corrupt_fd, file) < 0 ? -errno : 0;
 }
 
-static bool was_sent_last(const struct sweep *sweep, const struct message_name *name)
-{
-        for (size_t i = 0; i < sweep->witness.count; i++) {
-                const struct message_name *one = &sweep->witness.names[i];
-                if (one->seq == name->seq && one->time_ms == name->time_ms && one->node == name->node)
-                        return true;
-        }
-        return false;
-}
-
 /* A file without a row: what it says decides.  place is staging or corrupt/. */
 static int import_file(struct sweep *sweep, int place_fd, const char *file, const struct message_name *name)
 {
@@ -80,7 +70,7 @@ static int import_file(struct sweep *sweep, int place_fd, const char *file, cons
                 reader_read(sweep->reader, sweep->config, NULL, data, size, &sweep->report, &reason);
         bool readable =
                 verdict == VERDICT_ACCEPTED || verdict == VERDICT_OLD_CLIENT || verdict == VERDICT_TOPIC;
-        if (readable && was_sent_last(sweep, name))
+        if (readable && witness_has(&sweep->witness, name))
                 reason = MAYBE_SENT;
         else if (place_fd == sweep->corrupt_fd)
                 reason = "it lay in the folder of damaged messages";

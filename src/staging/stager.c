@@ -42,9 +42,27 @@ struct stager {
         pthread_cond_t caught_up;
 };
 
+/* A crash, or an order to send it again, has left a file of that name.  The very
+ * same one stays, since it may be on its way into an inbox. */
+static int stage_again(struct stager *stager, const struct query_pending *row, const char *final,
+                       const unsigned char *body, size_t size)
+{
+        char temporary[NAME_SIZE];
+        AUTO_FREE unsigned char *there = NULL;
+        size_t size_there;
+        int r = fsutil_read_at(stager->folder_fd, final, size, &there, &size_there);
+        if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
+                return r;
+        if (r == 0 && size_there == size && memcmp(there, body, size) == 0)
+                return 0;
+        return fsutil_write_whole(stager->folder_fd,
+                                  name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary), final, body,
+                                  size);
+}
+
 static int stage_one(struct stager *stager, const struct query_pending *row)
 {
-        char temporary[NAME_SIZE], final[NAME_SIZE];
+        char final[NAME_SIZE];
         unsigned char digest[LEDGER_DIGEST_SIZE];
         AUTO_FREE unsigned char *body = NULL;
         size_t size;
@@ -54,9 +72,8 @@ static int stage_one(struct stager *stager, const struct query_pending *row)
         ledger_digest(body, size, digest);
         if (memcmp(digest, row->digest, sizeof(digest)) != 0)
                 return -EUCLEAN;
-        return fsutil_write_whole(stager->folder_fd,
-                                  name_format_file(&row->name, NAME_TEMPORARY_SUFFIX, temporary),
-                                  name_format_file(&row->name, NAME_SUFFIX, final), body, size);
+        r = fsutil_write_new(stager->folder_fd, name_format_file(&row->name, NAME_SUFFIX, final), body, size);
+        return r == -EEXIST ? stage_again(stager, row, final, body, size) : r;
 }
 
 static bool is_lost(int r)

@@ -38,7 +38,7 @@ static const char all_defaults[] =
         "\n[staging]\ndirectory = /var/lib/fspd/staging\nmax_size = 4G\n"
         "max_messages = 1000000\nmin_free = 10%\nnetwork_share = 50%\n"
         "\n[forwarder]\ninbox = /srv/inbox\ncredentials =\nsmb_connections = 8\ninbox_fallback =\n"
-        "fallback_after = 1h\nrequire_mount = no\ninterval = 1h\n"
+        "fallback_after = 1h\nrequire_mount = no\nrename = yes\ninterval = 1h\n"
         "throttle_messages = 10000\nthrottle_interval = 1h\n"
         "\n[ledger]\nfile = /var/lib/fspd/ledger.db\nretention = 90d\narchive_size = 1G\n"
         "\n[log]\ndirectory = /var/log/fspd\nlevel = info\nmax_size = 2M\n"
@@ -84,7 +84,7 @@ static const char all_changed[] =
         "\n[staging]\ndirectory = /s\nmax_size = 1024G\nmax_messages = 1\nmin_free = 0%\nnetwork_share = "
         "100%\n"
         "\n[forwarder]\ninbox = /mnt/the inbox\ncredentials =\nsmb_connections = 3\ninbox_fallback = /mnt/b\n"
-        "fallback_after = 90s\nrequire_mount = yes\ninterval = 7d\n"
+        "fallback_after = 90s\nrequire_mount = yes\nrename = no\ninterval = 7d\n"
         "throttle_messages = 0\nthrottle_interval = 1s\n"
         "\n[ledger]\nfile = /l.db\nretention = 3650d\narchive_size = 0\n"
         "\n[log]\ndirectory = /l\nlevel = error\nmax_size = 1G\nmax_history = 0\n"
@@ -232,6 +232,7 @@ static const struct value_row {
         { "forwarder", "smb_connections", "1|32", "0|33" },
         { "forwarder", "fallback_after", "1s|30d", "0|31d" },
         { "forwarder", "require_mount", "yes|no|true|false|on|off|1|0", "YES|maybe|" },
+        { "forwarder", "rename", "yes|no|true|false|on|off|1|0", "YES|maybe|" },
         { "forwarder", "interval", "1s|7d", "0|8d" },
         { "forwarder", "throttle_messages", "0|10000000", "10000001" },
         { "forwarder", "throttle_interval", "1s|7d", "0|8d" },
