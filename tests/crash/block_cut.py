@@ -8,7 +8,7 @@ run awaited; then all that had been acknowledged by that moment must be in the i
 exactly once and whole, and the ledger be sound and at an end.
 
 The script is recorded in generations: the second begins with a crash state of the first, so the recovery itself is
-recorded and cut as well.
+recorded and cut as well.  In every other one staged files are copied, in the others renamed into the inbox.
 
     block_cut.py [--states N] [--kind ext4|xfs] [--seed N] [--workers N] [--keep FOLDER]
 """
@@ -51,7 +51,7 @@ class Script:
 
     def __init__(self, record, rng, generation):
         self.journal, self.rng, self.prefix, self.count = record, rng, f"g{generation}", 0
-        self.fspd = Fspd()
+        self.fspd = Fspd(rename=generation % 2 == 1)
 
     def burst(self, clients, each):
         self.count += 1

@@ -49,14 +49,14 @@ def message(token, size):
 class Fspd:
     """The daemon; staging and ledger on DISK, all else beside it."""
 
-    def __init__(self, inbox=DISK / "inbox", program=None):
+    def __init__(self, inbox=DISK / "inbox", program=None, rename=True):
         self.program, self.inbox, self.process = program or binary(), inbox, None
         LOG.parent.mkdir(exist_ok=True)
         self.config = PLACE / "fspd.ini"
         self.config.write_text(
             f"[site]\ncode = PS1\n[listener]\naddress = 127.0.0.1\nport = 0\nclient_rate = 0\n"
             f"connections_per_client = 1000\n[staging]\ndirectory = {DISK}/staging\nmin_free = 0%\n"
-            f"[forwarder]\ninbox = {inbox}\nthrottle_messages = 0\n[ledger]\nfile = {DISK}/lib/ledger.db\n"
+            f"[forwarder]\ninbox = {inbox}\nthrottle_messages = 0\nrename = {'yes' if rename else 'no'}\n[ledger]\nfile = {DISK}/lib/ledger.db\n"
             f"[log]\ndirectory = {LOG.parent}\nmax_size = 1G\n[admin]\nsocket = {PLACE}/control.sock\nport = off\n",
             encoding="ascii")
 

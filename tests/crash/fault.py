@@ -186,7 +186,7 @@ class House:
     def configure(self, settings):
         keys = {"site.code": "PS1", "listener.address": self.address[0], "listener.port": self.address[1],
                 "listener.client_rate": 0, "staging.directory": self.staging, "staging.min_free": "0%",
-                "forwarder.inbox": self.inbox, "forwarder.throttle_messages": 0,
+                "forwarder.inbox": self.inbox, "forwarder.throttle_messages": 0, "forwarder.rename": "no",
                 "ledger.file": self.ledger / "ledger.db", "log.directory": self.log, "admin.socket": self.socket,
                 "admin.port": "off"}
         keys.update(settings)
@@ -362,6 +362,7 @@ class House:
                     path.unlink()
             for name, content in files.items():
                 (folder / name).write_bytes(content)
+                (folder / name).chmod(0o640)
         for path in self.log.iterdir():
             path.unlink()
 

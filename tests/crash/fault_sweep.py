@@ -29,8 +29,8 @@ FAILING = CALLS[:7] + ("read",)  # calls that fail; an answer that does not reac
 FOLDERS = PLACES[1:5]
 
 # when: "once" or "ever"; at counts allocations where error is "malloc", and where a reader (a thread) is named, what
-# that one reads.
-Case = collections.namedtuple("Case", "error when at reader", defaults=("",))
+# that one reads.  rename: are files renamed into the inbox?
+Case = collections.namedtuple("Case", "error when at reader rename", defaults=("", "no"))
 Outcome = collections.namedtuple("Outcome", "case call faults")
 
 HOUSE = None
@@ -160,6 +160,7 @@ def run_case(case):
         HOUSE = House(OPTIONS.bin, OPTIONS.preload, tempfile.mkdtemp(dir=OPTIONS.scratch))
     HOUSE.kill()
     HOUSE.empty()
+    HOUSE.configure({"forwarder.rename": case.rename})
     life = Life(HOUSE, case)
     life.arm()
     for act in (life.live, life.settle):
@@ -174,9 +175,10 @@ def run_case(case):
 
 # --- the sweep -------------------------------------------------------------------
 
-def count_calls(options):
+def count_calls(options, rename):
     """The calls and allocations of a life without a fault; also its descriptors at rest."""
-    house = House(options.bin, options.preload, tempfile.mkdtemp(dir=options.scratch))
+    house = House(options.bin, options.preload, tempfile.mkdtemp(dir=options.scratch),
+                  {"forwarder.rename": rename})
     life = Life(house, Case("EIO", "once", 0))
     house.fault.arm("count", calls=FAILING, places=FOLDERS, malloc_at=1 << 60)
     options.descriptors = 1 << 20
@@ -241,9 +243,11 @@ def main():
     with tempfile.TemporaryDirectory(dir=fault.scratch_base(), prefix="fsp-fault-") as folder:
         options.scratch = folder
         options.preload = fault.build_preload(folder)
-        trace, mallocs = count_calls(options)
-        cases = list(cases_of(options, trace, mallocs))
-        print(f"{len(trace)} calls, {mallocs} allocations: {len(cases)} faults", flush=True)
+        cases = []
+        for rename in ("no", "yes"):
+            trace, mallocs = count_calls(options, rename)
+            cases += [case._replace(rename=rename) for case in cases_of(options, trace, mallocs)]
+            print(f"rename = {rename}: {len(trace)} calls, {mallocs} allocations; {len(cases)} faults", flush=True)
         with multiprocessing.get_context("fork").Pool(options.jobs) as pool:
             for outcome in pool.imap_unordered(run_case, cases):
                 report.add(outcome)

@@ -144,6 +144,26 @@ class Throttled(Plain):
         yield from super().settle(house, client, site)
 
 
+class Renamed(Plain):
+    """Staged files are renamed into the inbox; all the scenarios without this word copy them."""
+
+    settings = {"forwarder.rename": "yes"}
+
+
+class RenamedMoved(Moved):
+    settings = Renamed.settings
+
+
+class RenamedPoison(Poison):
+    settings = Renamed.settings
+
+
+class RenamedThrottled(Throttled):
+    """What was begun by renaming is ended so when files are to be copied."""
+
+    settings = {**Throttled.settings, **Renamed.settings}
+
+
 class Drained(Plain):
     """The order to take no more and to send all there is."""
 
@@ -204,6 +224,10 @@ class Requeued(Poison):
             yield f"left behind: {house.leftovers()}"
 
 
+class RenamedRequeued(Requeued):
+    settings = Renamed.settings
+
+
 class Resent(Requeued):
     """All that was sent is sent again."""
 
@@ -225,7 +249,11 @@ class Resent(Requeued):
 
 
 SCENARIOS = {"plain": Plain(), "moved": Moved(), "poison": Poison(), "throttled": Throttled(), "drained": Drained(),
-             "requeued": Requeued(), "resent": Resent()}
+             "requeued": Requeued(), "resent": Resent(), "renamed": Renamed(), "renamed-moved": RenamedMoved(),
+             "renamed-poison": RenamedPoison(), "renamed-throttled": RenamedThrottled(),
+             "renamed-requeued": RenamedRequeued()}
+WHOLE = ("plain", "renamed")      # killed before and after each call, and within the next start
+MOVED = ("moved", "renamed-moved")
 
 
 # --- one case ------------------------------------------------------------------
@@ -312,7 +340,7 @@ def with_log(house, faults):
 
 
 def is_first_of_two(case):
-    return case.scenario == "plain" and case.consumer == "never"
+    return case.scenario in WHOLE and case.consumer == "never"
 
 
 def run_recovery(job):
@@ -392,11 +420,11 @@ def count_calls(name):
 def fast_cases(name, trace):
     """Before and after each chosen call; the consumer matters from the first file in the inbox on."""
     begun = next((i for i, entry in enumerate(trace, 1) if entry.kind == ("rename", "inbox", ".SMX")), len(trace))
-    consumers = itertools.cycle(CONSUMERS if name == "plain" else CONSUMERS[::2])
+    consumers = itertools.cycle(CONSUMERS if name in WHOLE else CONSUMERS[::2])
     for number in choose(trace, True):
-        if name == "moved":
+        if name in MOVED:
             yield Case(name, "kill-after", number, "never")
-        elif name != "plain":
+        elif name not in WHOLE:
             yield Case(name, "kill-after", number, next(consumers))
         else:
             for mode in ("kill-before", "kill-after"):
@@ -405,7 +433,7 @@ def fast_cases(name, trace):
 
 
 def full_cases(name, trace):
-    consumers = CONSUMERS if name in ("plain", "poison") else ("never",) if name == "moved" else CONSUMERS[::2]
+    consumers = CONSUMERS if name in (*WHOLE, "poison") else ("never",) if name in MOVED else CONSUMERS[::2]
     numbers = range(1, len(trace) + len(trace) // 10)  # the order of threads differs a little
     for number, mode, consumer in itertools.product(numbers, MODES[1:4], consumers):
         yield Case(name, mode, number, consumer)

@@ -6,10 +6,11 @@ fspd starts and forwards, and every message that was ever acknowledged must have
 
   --inbox same  the inbox lies on the disk that is cut; nobody deletes there.  (A deletion could be undone by the cut
                 just like our rename: what the site server took and what it did not is then not for us to know.)
+  --inbox renamed  the same, and staged files are renamed into it; in the others they are copied.
   --inbox far   the inbox is on a file system of its own, which keeps what it was told, and the site server takes each
                 file as soon as it sees it.
 
-    live_cut.py [--rounds N] [--kind ext4|xfs] [--inbox same|far] [--seed N]
+    live_cut.py [--rounds N] [--kind ext4|xfs] [--inbox same|renamed|far] [--seed N]
 """
 import argparse
 import itertools
@@ -59,7 +60,7 @@ class Consumer(threading.Thread):
 class Disk:
     """One disk through several cuts."""
 
-    def __init__(self, kind, far, serial, rng):
+    def __init__(self, kind, place, serial, rng):
         self.kind, self.rng, self.serial, self.journal = kind, rng, serial, Journal()
         image = PLACE / "image"
         cut_disk.make_image(kind, image)
@@ -70,8 +71,8 @@ class Disk:
         for name in ("lib", "staging", "inbox"):
             (DISK / name).mkdir()
         os.sync()
-        self.consumer = Consumer(FAR) if far else None
-        self.fspd = Fspd(FAR if far else DISK / "inbox")
+        self.consumer = Consumer(FAR) if place == "far" else None
+        self.fspd = Fspd(FAR if place == "far" else DISK / "inbox", rename=place == "renamed")
 
     def arrived(self):
         return list(self.consumer.taken) if self.consumer else list(inbox_files(DISK / "inbox").items())
@@ -132,7 +133,7 @@ class Disk:
         self.loop.close()
 
 
-def run_one(kind, far, rounds, seed):
+def run_one(kind, place, rounds, seed):
     """(messages acknowledged, faults)."""
     rng, acked, disk = random.Random(seed), 0, None
     try:
@@ -140,7 +141,7 @@ def run_one(kind, far, rounds, seed):
             if number % LIFE == 0:
                 if disk:
                     disk.close()
-                disk = Disk(kind, far, number, rng)
+                disk = Disk(kind, place, number, rng)
             before = len(disk.journal.acked)
             faults = disk.round(number)
             acked += len(disk.journal.acked) - before
@@ -169,12 +170,12 @@ def run():
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--kind", choices=("ext4", "xfs"))
-    parser.add_argument("--inbox", choices=("same", "far"))
+    parser.add_argument("--inbox", choices=("same", "renamed", "far"))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--first", action="store_true", help="end at the first fault")
     arguments = parser.parse_args()
     kinds = [arguments.kind] if arguments.kind else there_are(["ext4", "xfs"])
-    places = [arguments.inbox] if arguments.inbox else ["same", "far"]
+    places = [arguments.inbox] if arguments.inbox else ["same", "renamed", "far"]
     for kind in kinds:
         cut_disk.need(kind)
     cut_disk.enter()
@@ -182,7 +183,7 @@ def run():
     failed = False
     for kind, place in cases:
         began = time.monotonic()
-        acked, rounds, faults = run_one(kind, place == "far", -(-arguments.rounds // len(cases)), arguments.seed)
+        acked, rounds, faults = run_one(kind, place, -(-arguments.rounds // len(cases)), arguments.seed)
         took = time.monotonic() - began
         print(f"{kind}, inbox {place}: {rounds} cuts, {rounds / took:.1f} a second, {acked} messages acknowledged, "
               f"{len(faults)} faults", flush=True)

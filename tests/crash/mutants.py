@@ -24,10 +24,19 @@ ROOT = HERE.parents[1]
 Mutant = collections.namedtuple("Mutant", "name needs arguments edits")
 
 PLAIN = ("--scenarios", "plain")
+RENAMED = ("--scenarios", "renamed")
 CALLS = ("--only", "calls")
 FLUSH_AT_COPY = ("forward/forward.c",
                  "int flushed = batch->ready > 0 ? pass->inbox->kind->flush(pass->inbox) : 0;", "int flushed = 0;")
 
+MARK_COPIED = """        int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id,
+                                     &batch->shipment);
+"""
+COPIED_AFTER_RENAME = (
+    ("forward/forward.c", MARK_COPIED, "        int r = 0;\n"),
+    ("forward/forward.c", "        int settled = published",
+     "        if (published)\n                r = delivery_mark_copied(pass->ledger, batch->seqs, published, "
+     "pass->inbox_id, &batch->shipment);\n        int settled = published"))
 CHARGE = "        throttle_charge(pass->throttle, batch->ready, clock_monotonic_ms());\n"
 SETTLE = "        int settled = published > 0 ? pass->inbox->kind->settle(pass->inbox) : 0;\n"
 
@@ -64,10 +73,10 @@ MUTANTS = (
         ("staging/stager.c", "syncfs(stager->folder_fd) < 0", "stager->folder_fd < 0"),)),
     Mutant("descriptor-left-open", "fault", CALLS, (
         ("base/fsutil.c", """        if (r < 0)
-                (void)unlinkat(folder, temporary, 0); /* the next try""", """        if (r < 0)
+                (void)unlinkat(folder, name, 0); /* what is left""", """        if (r < 0)
                 fd = -1;
         if (r < 0)
-                (void)unlinkat(folder, temporary, 0); /* the next try"""),)),
+                (void)unlinkat(folder, name, 0); /* what is left"""),)),
     Mutant("staged-file-swept", "kill", PLAIN, (
         ("staging/rebuild.c", """        case DELIVERY_STAGED:
         case DELIVERY_COPIED:
@@ -87,16 +96,20 @@ MUTANTS = (
         ("forward/inbox_folder.c", "        int r = fsutil_write_all(fd, data, size);",
          "        int r = 0;\n        (void)fsutil_write_all(fd, data, size);"),
         ("forward/inbox_folder.c", "if (r == 0 && st.st_size != (off_t)size)", "if (r < 0)"))),
-    Mutant("copied-after-rename", "kill", PLAIN, (
-        ("forward/forward.c",
-         "int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id, &shipment);",
-         "int r = 0;"),
-        ("forward/forward.c", "        int settled = published",
-         "        if (published)\n                r = delivery_mark_copied(pass->ledger, batch->seqs, published, "
-         "pass->inbox_id, &shipment);\n        int settled = published"))),
+    Mutant("copied-after-rename", "kill", PLAIN, COPIED_AFTER_RENAME),
+    Mutant("copied-after-staged-renamed", "kill", RENAMED, COPIED_AFTER_RENAME),
     Mutant("staged-removed-before-copied", "kill", PLAIN, (
-        ("forward/forward.c", "        int64_t shipment;\n",
-         "        int64_t shipment;\n        remove_staged(pass, batch->rows, batch->ready);\n"),)),
+        ("forward/forward.c", MARK_COPIED, """        for (size_t i = 0; i < batch->ready; i++) {
+                char file[NAME_SIZE];
+                (void)unlinkat(pass->quarantine.staging_fd, name_format_file(&batch->rows[i].name, NAME_SUFFIX, file), 0);
+        }
+""" + MARK_COPIED),)),
+    Mutant("staged-file-left-to-be-renamed", "kill", RENAMED, (
+        ("forward/inbox_rename.c", "        return renameat2(renaming->staging_fd, staged_name(temporary, file),",
+         "        return linkat(renaming->staging_fd, staged_name(temporary, file),"),
+        ("forward/inbox_rename.c", "final, RENAME_NOREPLACE) < 0", "final, 0) < 0"))),
+    Mutant("staged-renames-not-synced", "power", (), (
+        ("forward/inbox_rename.c", "        return folder->kind->settle(folder);", "        return folder ? 0 : -EBADF;"),)),
     Mutant("copies-not-flushed", "power", (), (
         ("forward/inbox_folder.c", "return syncfs(folder->fd) < 0 ? -errno : 0;", "return folder->fd < 0 ? -EBADF : 0;"),)),
     Mutant("copied-before-flush", "power", (), (
@@ -111,8 +124,8 @@ MUTANTS = (
         ("forward/inbox_folder.c", "if (fsync(folder->fd) == 0 ||", "if (folder->fd >= 0 ||"),)),
     Mutant("forwarded-before-folder-synced", "power", (), (
         ("forward/forward.c", SETTLE, "        int settled = 0;\n"),
-        ("forward/forward.c", "        remove_staged(pass, batch->rows, published);\n",
-         "        remove_staged(pass, batch->rows, published);\n"
+        ("forward/forward.c", "        keep_sent(pass, batch, published);\n",
+         "        keep_sent(pass, batch, published);\n"
          "        (void)pass->inbox->kind->settle(pass->inbox);\n"))),
     Mutant("throttle-not-charged", "kill", ("--scenarios", "throttled"), (
         ("ledger/delivery.c", "bool begins = mark->statement == STATEMENT_MARK_COPIED ||",
@@ -120,12 +133,13 @@ MUTANTS = (
     # --- recovery
     Mutant("tmp-rule-inverted", "kill", PLAIN, (
         ("forward/recover.c", "if (there == 0) {", "if (there != 0) {"),)),
+    Mutant("staged-rule-inverted", "kill", RENAMED, (
+        ("forward/inbox_rename.c", "        return errno == ENOENT ? 0 : -errno;", "        return errno == ENOENT ? 1 : -errno;"),)),
     Mutant("recovered-renames-not-synced", "power", (), (
         ("forward/recover.c", "recovery->inbox && recovery->done_count ? recovery->inbox->kind->settle",
          "recovery->inbox && recovery->id < 0 ? recovery->inbox->kind->settle"),)),
     Mutant("any-inbox-will-do", "kill", ("--scenarios", "moved"), (
-        ("forward/recover.c", "(strcmp(recovery->opened->identity, identity) == 0 ||",
-         "(true || strcmp(recovery->opened->identity, identity) == 0 ||"),)),
+        ("forward/inbox.c", "        return strcmp(inbox->identity, identity) == 0 ||", "        return true ||"),)),
     Mutant("seal-not-checked", "damage", ("-k", "state_that_nobody_wrote"), (
         ("ledger/query.c", "if (!sqlite3_column_int(query->pending, 6)) {", "if (false) {"),
         ("ledger/damage.c", "AND seal IS NOT seal(", "AND seal IS NULL AND seal IS NOT seal("))),

@@ -167,8 +167,9 @@ def test_an_inbox_without_space_is_a_fault_and_all_arrive_when_there_is_some(mak
 
 
 @pytest.mark.bound(120)
-def test_a_watcher_never_sees_a_half_written_file(fsp):
-    fsp.configure({"listener": {"client_rate": "0"}})
+@pytest.mark.parametrize("rename", ["yes", "no"])
+def test_a_watcher_never_sees_a_half_written_file(fsp, rename):
+    fsp.configure({"listener": {"client_rate": "0"}, "forwarder": {"rename": rename}})
     fsp.restart()
     contents = {body(padding=15000) for _ in range(300)}
     fsp.accept(*contents)

@@ -164,6 +164,61 @@ static void one_whose_temporary_file_is_gone_had_arrived(void **state)
         assert_int_equal(ledger_totals(store.ledger).copied, 0);
 }
 
+/* The same, where the staged file itself is to be renamed. */
+static struct message_name moving(const char *text)
+{
+        struct message_name name = staged(text);
+        struct inbox *inbox = NULL;
+        int64_t id, shipment;
+        AUTO_CLOSE int staging_fd = -1;
+        assert_int_equal(fsutil_open_folder(store_path("staging"), &staging_fd), 0);
+        assert_int_equal(inbox_open_renaming(store_path("inbox"), false, staging_fd, &inbox), 0);
+        assert_int_equal(delivery_inbox(store.ledger, inbox->identity, store_path("inbox"), &id), 0);
+        inbox->kind->close(inbox);
+        assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, id, &shipment), 0);
+        return name;
+}
+
+static void a_copied_message_whose_staged_file_is_there_is_renamed(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = moving("one");
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+        assert_int_equal(count_files("staging", ".SMX"), 0);
+        assert_int_equal(ledger_totals(store.ledger).copied, 0);
+}
+
+static void one_whose_staged_file_is_gone_had_arrived(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = moving("one"); /* and the site server has taken it */
+        assert_int_equal(unlink(store_path(in_folder("staging", &one, ".SMX"))), 0);
+        (void)run();
+        assert_int_equal(count_files("inbox", ".SMX"), 0);
+        assert_int_equal(ledger_totals(store.ledger).copied, 0);
+        assert_int_equal(ledger_totals(store.ledger).quarantined, 0);
+}
+
+static void another_staging_folder_decides_nothing(void **state)
+{
+        (void)state;
+        store_open();
+        struct message_name one = moving("one");
+        assert_int_equal(rename(store_path("staging"), store_path("away")), 0);
+        assert_int_equal(mkdir(store_path("staging"), 0750), 0);
+        assert_int_equal(mkdir(store_path("staging/corrupt"), 0750), 0);
+        (void)run();
+        assert_int_equal(ledger_totals(store.ledger).copied, 1);
+        assert_int_equal(rmdir(store_path("staging/corrupt")), 0);
+        assert_int_equal(rmdir(store_path("staging")), 0);
+        assert_int_equal(rename(store_path("away"), store_path("staging")), 0);
+        (void)run();
+        assert_file(in_folder("inbox", &one, ".SMX"), "one");
+}
+
 static void an_inbox_is_known_by_the_words_of_an_older_ledger_too(void **state)
 {
         (void)state;
@@ -305,6 +360,18 @@ static void the_stand_in_is_used_after_a_while_and_given_up_again(void **state)
         assert_file(in_folder("inbox", &two, ".SMX"), "two");
 }
 
+static int setup_to_copy(void **state)
+{
+        int r = store_setup(state);
+        store.config->forwarder.rename = false;
+        return r;
+}
+
+#define COPY_TEST(function)                                                                                  \
+        {                                                                                                    \
+                "copied: " #function, function, setup_to_copy, store_teardown, NULL                          \
+        }
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -313,6 +380,9 @@ int main(void)
                 TEST(the_throttle_holds_over_runs_and_restarts),
                 TEST(a_copied_message_whose_temporary_file_is_there_is_renamed),
                 TEST(one_whose_temporary_file_is_gone_had_arrived),
+                TEST(a_copied_message_whose_staged_file_is_there_is_renamed),
+                TEST(one_whose_staged_file_is_gone_had_arrived),
+                TEST(another_staging_folder_decides_nothing),
                 TEST(an_inbox_is_known_by_the_words_of_an_older_ledger_too),
                 TEST(an_empty_folder_in_the_place_of_the_inbox_decides_nothing),
                 TEST(rows_half_way_to_an_inbox_of_the_past_are_finished_there),
@@ -322,6 +392,21 @@ int main(void)
                 TEST(a_file_gone_from_staging_is_not_sent_by_guess),
                 TEST(another_file_of_the_same_name_is_not_replaced),
                 TEST(the_stand_in_is_used_after_a_while_and_given_up_again),
+                COPY_TEST(staged_files_arrive_and_leave_staging),
+                COPY_TEST(a_missing_inbox_keeps_everything_staged),
+                COPY_TEST(a_copied_message_whose_temporary_file_is_there_is_renamed),
+                COPY_TEST(one_whose_temporary_file_is_gone_had_arrived),
+                COPY_TEST(a_copied_message_whose_staged_file_is_there_is_renamed),
+                COPY_TEST(one_whose_staged_file_is_gone_had_arrived),
+                COPY_TEST(another_staging_folder_decides_nothing),
+                COPY_TEST(an_inbox_is_known_by_the_words_of_an_older_ledger_too),
+                COPY_TEST(an_empty_folder_in_the_place_of_the_inbox_decides_nothing),
+                COPY_TEST(rows_half_way_to_an_inbox_of_the_past_are_finished_there),
+                COPY_TEST(rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person),
+                COPY_TEST(a_damaged_file_is_quarantined_and_the_others_go_on),
+                COPY_TEST(a_file_gone_from_staging_is_not_sent_by_guess),
+                COPY_TEST(another_file_of_the_same_name_is_not_replaced),
+                COPY_TEST(the_stand_in_is_used_after_a_while_and_given_up_again),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -56,6 +56,22 @@ static void a_file_half_written_before_a_crash_is_written_again(void **state)
         assert_file(in_folder("staging", &one, ".SMX"), "one");
 }
 
+/* It may be on its way into an inbox at this moment. */
+static void a_file_that_is_there_and_whole_stays_the_same(void **state)
+{
+        (void)state;
+        struct message_name one;
+        struct stat before, after;
+        store_open();
+        assert_int_equal(store_receive("one", &one), VERDICT_ACCEPTED);
+        store_write(in_folder("staging", &one, ".SMX"), "one", 3);
+        assert_int_equal(stat(store_path(in_folder("staging", &one, ".SMX")), &before), 0);
+        stage_all();
+        assert_int_equal(stat(store_path(in_folder("staging", &one, ".SMX")), &after), 0);
+        assert_true(before.st_ino == after.st_ino);
+        assert_int_equal(ledger_totals(store.ledger).staged, 1);
+}
+
 static void a_lost_ledger_is_rebuilt_from_the_staged_files(void **state)
 {
         (void)state;
@@ -139,6 +155,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 TEST(received_messages_become_files),
                 TEST(a_file_half_written_before_a_crash_is_written_again),
+                TEST(a_file_that_is_there_and_whole_stays_the_same),
                 TEST(a_lost_ledger_is_rebuilt_from_the_staged_files),
                 TEST(a_damaged_ledger_is_set_aside),
                 TEST(a_file_that_is_no_message_is_quarantined),

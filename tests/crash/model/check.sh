@@ -72,6 +72,17 @@ small='-DM=2 -DMOVES=0 -DMEDDLINGS=0'
         done
         echo "ARRIVED_UNSETTLED fails states $small -DCRASHES=2 -DMUTANT_ARRIVED_UNSETTLED"
         echo "IDENTITY_IGNORED fails states -DM=2 -DCRASHES=1 -DMOVES=1 -DMEDDLINGS=0 -DMUTANT_IDENTITY_IGNORED"
+        renamed="-DM=2 -DRENAMED"
+        echo "renamed holds states $renamed -DMOVES=0 -DMEDDLINGS=0 -DCRASHES=2"
+        echo "renamed-no-end holds cycles $renamed -DMOVES=0 -DMEDDLINGS=0 -DCRASHES=1"
+        echo "renamed-another-folder holds states $renamed -DCRASHES=1 -DMOVES=2 -DMEDDLINGS=0"
+        echo "renamed-staged-file-removed holds states $renamed -DCRASHES=1 -DMOVES=0 -DMEDDLINGS=1"
+        [ "${1-}" != --full ] || echo "renamed-everything holds states $renamed -DCRASHES=1 -DMOVES=2 -DMEDDLINGS=1"
+        for mutant in STAGED_BEFORE_SYNC PUBLISHED_BEFORE_COPIED FORWARDED_BEFORE_SETTLE TMP_RULE_INVERTED; do
+                echo "renamed-$mutant fails states $renamed -DMOVES=0 -DMEDDLINGS=0 -DCRASHES=1 -DMUTANT_$mutant"
+        done
+        echo "renamed-ARRIVED_UNSETTLED fails states $renamed -DMOVES=0 -DMEDDLINGS=0 -DCRASHES=2" \
+                "-DMUTANT_ARRIVED_UNSETTLED"
 } >"$work/second"
 run_list <"$work/first" &
 other=$!

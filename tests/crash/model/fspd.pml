@@ -16,6 +16,11 @@
  * cycle, and where nothing moves any more, all is forwarded or quarantined, or
  * waits for the very folder that it was copied to.
  *
+ * RENAMED: the staged file itself is renamed into the inbox (inbox_rename.c),
+ * and stands for N.tmp: one transaction of the file system takes it from here
+ * and puts it there.  What nobody may do then, as with N.tmp, is to remove a
+ * staged file whose row is copied.
+ *
  * MUTANT_...: an error of fspd that the check must find. */
 #ifndef M
 #define M 2 /* messages: 2 or 3 */
@@ -65,6 +70,10 @@ bool answered[M];
 byte taken[M];
 bool meddled[M];
 
+#ifdef RENAMED
+#define is_moving(i, m) (name[i] == smx && name_synced[i] == nothing && file[m] == absent)
+#endif
+
 /* A step for each message; between two steps anything may happen. */
 #define STEPS do :: atomic { m < M ->
 #define END_STEPS m++ } :: atomic { m == M -> m = 0; break } od
@@ -95,6 +104,17 @@ inline unlink_staged(m)
 /* Of all that was not synced, any part may be gone. */
 inline cut()
 {
+#ifdef RENAMED
+        for (i : 0 .. 2 * M - 1) { /* both ends of a rename, or none */
+                if
+                :: is_moving(i, i % M) ->
+                        name[i] = nothing; file[i % M] = file_synced[i % M]; file_dirty[i % M] = false
+                :: is_moving(i, i % M) ->
+                        name_synced[i] = smx; file_synced[i % M] = absent; file_dirty[i % M] = false
+                :: else
+                fi
+        }
+#endif
         for (i : 0 .. M - 1) {
                 if
                 :: file_dirty[i] -> file[i] = file_synced[i]
@@ -165,15 +185,25 @@ proctype stager()
         do
         :: atomic { up && any(is_received) -> busy[STAGER] = true };
            {
-                STEPS /* stage_one */
+                STEPS /* stage_one: the file gets its name before its bytes */
                         if
-                        :: row[m] == received -> mine[m] = true; file[m] = whole; file_dirty[m] = true
+                        :: row[m] == received && file[m] == absent -> file[m] = torn; file_dirty[m] = true
+                        :: else
+                        fi;
+                END_STEPS;
+                STEPS
+                        if
+                        :: row[m] == received -> mine[m] = true; file_dirty[m] = true; file[m] = whole
                         :: else
                         fi;
                 END_STEPS;
 #ifndef MUTANT_STAGED_BEFORE_SYNC
                 atomic { /* syncfs */
                         for (m : 0 .. M - 1) { file_synced[m] = file[m]; file_dirty[m] = false };
+#ifdef RENAMED
+                        /* The inbox is on the same file system. */
+                        for (m : 0 .. 2 * M - 1) { name_synced[m] = name[m] };
+#endif
                         m = 0
                 };
 #endif
@@ -198,7 +228,15 @@ proctype stager()
 inline settle(p) /* the folder's own fsync */
 {
         atomic {
-                for (m : 0 .. M - 1) { name_synced[at(p, m)] = name[at(p, m)] };
+                for (m : 0 .. M - 1) {
+#ifdef RENAMED
+                        if
+                        :: is_moving(at(p, m), m) -> file_synced[m] = absent; file_dirty[m] = false
+                        :: else
+                        fi;
+#endif
+                        name_synced[at(p, m)] = name[at(p, m)]
+                };
                 m = 0
         }
 }
@@ -227,11 +265,23 @@ inline mark_copied(p)
         }
 }
 
+inline rename_staged(p, m)
+{
+        assert(file[m] == whole && name[at(p, m)] == nothing);
+        file[m] = absent;
+        file_dirty[m] = true;
+        name[at(p, m)] = smx
+}
+
 inline publish(p)
 {
         STEPS /* forward_publish */
                 if
+#ifdef RENAMED
+                :: batch[m] && file[m] != absent -> rename_staged(p, m)
+#else
                 :: batch[m] -> assert(name[at(p, m)] == tmp); name[at(p, m)] = smx
+#endif
                 :: else
                 fi;
         END_STEPS
@@ -260,7 +310,11 @@ inline remove_staged()
         END_STEPS
 }
 
-#ifdef MUTANT_TMP_RULE_INVERTED
+#if defined(RENAMED) && defined(MUTANT_TMP_RULE_INVERTED)
+#define needs_rename(p, m) (file[m] == absent)
+#elif defined(RENAMED)
+#define needs_rename(p, m) (file[m] != absent)
+#elif defined(MUTANT_TMP_RULE_INVERTED)
 #define needs_rename(p, m) (name[at(p, m)] != tmp)
 #else
 #define needs_rename(p, m) (name[at(p, m)] == tmp)
@@ -280,7 +334,11 @@ inline forward_recover(p)
                 :: row[m] == copied && is_here(m) && !moved_away(p) ->
                         batch[m] = true;
                         if
+#if defined(RENAMED) && !defined(MUTANT_TMP_RULE_INVERTED)
+                        :: needs_rename(p, m) -> rename_staged(p, m); renamed = true
+#else
                         :: needs_rename(p, m) -> name[at(p, m)] = smx; renamed = true
+#endif
                         :: else
                         fi
                 :: else
@@ -306,9 +364,11 @@ inline copy_batch(p)
                 if
                 :: row[m] == staged && file[m] == whole -> /* put */
                         assert(name[at(p, m)] != smx);
+#ifndef RENAMED
                         name[at(p, m)] = tmp;
                         unflushed[at(p, m)] = true;
                         broken[at(p, m)] = false;
+#endif
                         batch[m] = true
                 :: row[m] == staged && file[m] != whole ->
                         row[m] = quarantined; /* delivery_mark_quarantined */
@@ -370,6 +430,12 @@ proctype consumer(byte k)
                         assert(!broken[k]);
                         taken[k % M]++;
                         assert(taken[k % M] == 1);
+#ifdef RENAMED
+                        if
+                        :: is_moving(k, k % M) -> file_synced[k % M] = absent; file_dirty[k % M] = false
+                        :: else
+                        fi;
+#endif
                         name[k] = nothing;
                         name_synced[k] = nothing;
                         unflushed[k] = false
@@ -425,7 +491,11 @@ proctype meddler()
                 atomic {
                         select (m : 0 .. M - 1);
                         if
+#ifdef RENAMED
+                        :: file[m] != absent && row[m] != copied -> unlink_staged(m); meddled[m] = true
+#else
                         :: file[m] != absent -> unlink_staged(m); meddled[m] = true
+#endif
                         :: else
                         fi;
                         n++
