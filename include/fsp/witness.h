@@ -32,7 +32,8 @@ struct witness {
 
 /* more: the names written before still count. */
 int witness_write(int staging_fd, int64_t batch, const struct message_name *names, size_t count, bool more);
-/* Of a batch whose staged files are renamed. */
+/* Of a batch whose staged files are renamed, where that and this are told in
+ * one log of the file system: on disk at the latest when a rename is. */
 int witness_count(int staging_fd, int64_t batch);
 /* The batches are over: no staged file of them is left. */
 void witness_settle(int staging_fd, int64_t batch);

@@ -13,7 +13,7 @@
 
 /* Files of one flush, and of one commit for each of the two transitions: enough
  * that their cost is shared, few enough that intake hardly waits for a commit. */
-#define BATCH 512
+#define BATCH 1024
 #define BATCH_EACH 256 /* where each file is flushed by itself */
 
 #define GONE "its staged file is gone, so it may have been sent; fspctl requeue sends it (again)"

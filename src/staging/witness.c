@@ -66,9 +66,7 @@ static bool keep_number(int staging_fd, int64_t batch)
 
 int witness_count(int staging_fd, int64_t batch)
 {
-        if (!keep_number(staging_fd, batch))
-                return witness_write(staging_fd, batch, NULL, 0, false);
-        return fsync(staging_fd) < 0 ? -errno : 0;
+        return keep_number(staging_fd, batch) ? 0 : witness_write(staging_fd, batch, NULL, 0, false);
 }
 
 void witness_settle(int staging_fd, int64_t batch)

@@ -168,6 +168,26 @@ def test_what_is_half_way_waits_while_the_inbox_is_not_mounted(make_fsp, share):
     assert fsp.status()["quarantined"] == 0
 
 
+def test_a_staged_file_taken_away_before_its_rename_is_quarantined_and_the_others_arrive(make_fsp):
+    fsp = make_fsp(start=False)
+    fsp.start(command=at_rename(fsp, 1, "delay_enter=1500000"))
+    contents = [body() for _ in range(3)]
+    fsp.accept(*contents)
+    staged = wait_until(lambda: fsp.staged() if len(fsp.staged()) == 3 else None, what="the staged files")
+    order = threading.Thread(target=fsp.ctl, args=("forward",))
+    order.start()
+    # The check is over, and the first rename is held up, as soon as one is half-way.
+    wait_until(lambda: any(m["delivery"] == "copied" for m in fsp.ctl("messages", "--json").json), what="a copied one")
+    (fsp.staging / list(staged)[1]).unlink()
+    order.join()
+    assert list(fsp.delivered().values()) == [contents[0], contents[2]]
+    assert (fsp.status()["staged"], fsp.status()["quarantined"]) == (0, 1)
+    assert lines_with(fsp, "its staged file is gone"), fsp.log_lines()
+    child = int(Path(f"/proc/{fsp.process.pid}/task/{fsp.process.pid}/children").read_text().split()[0])
+    os.kill(child, signal.SIGTERM)
+    assert fsp.process.wait(STOP_S) == 0
+
+
 @pytest.mark.parametrize("rename", ["yes", "no"])
 def test_what_is_half_way_waits_while_another_folder_is_in_the_inboxs_place(make_fsp, rename):
     fsp = make_fsp({"forwarder": {"rename": rename}}, start=False)

@@ -19,7 +19,7 @@
  * RENAMED: the staged file itself is renamed into the inbox (inbox_rename.c),
  * and stands for N.tmp: one transaction of the file system takes it from here
  * and puts it there.  What nobody may do then, as with N.tmp, is to remove a
- * staged file whose row is copied.
+ * staged file that has been checked and is on its way.
  *
  * MUTANT_...: an error of fspd that the check must find. */
 #ifndef M
@@ -71,6 +71,7 @@ byte taken[M];
 bool meddled[M];
 
 #ifdef RENAMED
+bool held[M]; /* checked, and about to be renamed */
 #define is_moving(i, m) (name[i] == smx && name_synced[i] == nothing && file[m] == absent)
 #endif
 
@@ -304,7 +305,11 @@ inline remove_staged()
 {
         STEPS
                 if
+#ifdef RENAMED
+                :: batch[m] -> held[m] = false; batch[m] = false
+#else
                 :: batch[m] -> unlink_staged(m); batch[m] = false
+#endif
                 :: else
                 fi;
         END_STEPS
@@ -368,6 +373,8 @@ inline copy_batch(p)
                         name[at(p, m)] = tmp;
                         unflushed[at(p, m)] = true;
                         broken[at(p, m)] = false;
+#else
+                        held[m] = true;
 #endif
                         batch[m] = true
                 :: row[m] == staged && file[m] != whole ->
@@ -412,7 +419,12 @@ proctype forwarder()
                 remove_staged()
            } unless { !up };
            atomic {
-                for (m : 0 .. M - 1) { batch[m] = false };
+                for (m : 0 .. M - 1) {
+                        batch[m] = false;
+#ifdef RENAMED
+                        held[m] = false
+#endif
+                };
                 m = 0;
                 p = 0;
                 renamed = false;
@@ -492,7 +504,7 @@ proctype meddler()
                         select (m : 0 .. M - 1);
                         if
 #ifdef RENAMED
-                        :: file[m] != absent && row[m] != copied -> unlink_staged(m); meddled[m] = true
+                        :: file[m] != absent && row[m] != copied && !held[m] -> unlink_staged(m); meddled[m] = true
 #else
                         :: file[m] != absent -> unlink_staged(m); meddled[m] = true
 #endif
