@@ -8,7 +8,7 @@ run awaited; then all that had been acknowledged by that moment must be in the i
 exactly once and whole, and the ledger be sound and at an end.
 
 The script is recorded in generations: the second begins with a crash state of the first, so the recovery itself is
-recorded and cut as well.  In every other one staged files are copied, in the others renamed into the inbox.
+recorded and cut as well.  In every other line of them staged files are copied, in the others renamed into the inbox.
 
     block_cut.py [--states N] [--kind ext4|xfs] [--seed N] [--workers N] [--keep FOLDER]
 """
@@ -37,8 +37,8 @@ LONG = 4  # each so-manieth record has more messages, and is the last of its lin
 STATES_A_RECORD = 250  # a new record (other timing, other order of writes) after so many states of one
 
 # device: the loop's number; base: the disk before; entries: what was written; sent: all messages ever;
-# owed: acknowledged, at which position
-Record = collections.namedtuple("Record", "kind device base entries sent owed")
+# owed: acknowledged, at which position; rename: the way into the inbox
+Record = collections.namedtuple("Record", "kind device base entries sent owed rename")
 # The writes before the flush, the chosen ones of those after it, and the position up to which 200s count.
 State = collections.namedtuple("State", "flush pending position how")
 
@@ -49,9 +49,9 @@ class Script:
     """What fspd lives through: intake, runs within it, kills, orderly stops, and work on a log of commits that is
     written over in place (there a commit makes no other change to the file system durable by the way)."""
 
-    def __init__(self, record, rng, generation):
+    def __init__(self, record, rng, generation, rename):
         self.journal, self.rng, self.prefix, self.count = record, rng, f"g{generation}", 0
-        self.fspd = Fspd(rename=generation % 2 == 1)
+        self.fspd = Fspd(rename=rename)
 
     def burst(self, clients, each):
         self.count += 1
@@ -121,7 +121,7 @@ def make_first(kind, device):
     return base
 
 
-def record(kind, device, base, sent, owed, generation, rng):
+def record(kind, device, base, sent, owed, generation, rng, rename):
     """Runs the script on this disk."""
     image = PLACE / "recorded"
     base.write(image)
@@ -129,7 +129,7 @@ def record(kind, device, base, sent, owed, generation, rng):
     journal = Journal(lambda: recorder.position)
     journal.sent.update(sent)
     DISK.mkdir(exist_ok=True)
-    script = Script(journal, rng, generation)
+    script = Script(journal, rng, generation, rename)
     cut_disk.mount_disk(kind, recorder.loop, DISK)
     try:
         (script.run_long if generation % LONG == LONG - 1 else script.run)()
@@ -142,7 +142,8 @@ def record(kind, device, base, sent, owed, generation, rng):
     entries = recorder.entries()[:count]
     image.unlink()
     recorder.log_path.unlink()
-    return Record(kind, device, base, entries, dict(journal.sent), {**dict.fromkeys(owed, 0), **journal.acked})
+    owed = {**dict.fromkeys(owed, 0), **journal.acked}
+    return Record(kind, device, base, entries, dict(journal.sent), owed, rename)
 
 
 # --- the states -----------------------------------------------------------------------------------------------------
@@ -247,7 +248,7 @@ class Bench:
         self.durable.write(self.image)
         self.loop = Loop(self.image, record_.device)
         DISK.mkdir(exist_ok=True)
-        self.fspd = Fspd()
+        self.fspd = Fspd(rename=record_.rename)
 
     def set_up(self, state):
         """States come in the order of their flushes."""
@@ -339,7 +340,8 @@ def work(kind, states, seed, folder, first_fault_only, worker):
         while total.total() < states and not (found and (first_fault_only or len(found) >= 20)):
             name = f"{seed}.{worker}.{generation}"
             rng = random.Random(hashlib.sha256(name.encode()).digest())
-            made = record(kind, device, base, sent, owed, generation, rng)
+            rename = (worker + generation // LONG) % 2 == 1
+            made = record(kind, device, base, sent, owed, generation, rng, rename)
             # A few are always to begin with a crash.
             share = min(states - total.total(), STATES_A_RECORD, max(states // 2, 1))
             tried, faults, unfinished = try_record(made, share, rng, name, folder, first_fault_only)
