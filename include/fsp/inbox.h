@@ -61,9 +61,11 @@ struct inbox {
  * -ENODEV when it is on the same file system as its parent. */
 int inbox_open_folder(const char *path, bool require_mount, struct inbox **ret_inbox);
 
-/* A folder that staged files are renamed into.  -EXDEV when that cannot be, or
- * would leave them with other rights than those of a copy. */
-int inbox_open_renaming(const char *path, bool require_mount, int staging_fd, struct inbox **ret_inbox);
+/* A folder that staged files are renamed into; -EXDEV when that cannot be.
+ * to_put: also when it would leave them with other rights than those of a copy;
+ * else none can be put, and what is half-way there is finished in any case. */
+int inbox_open_renaming(const char *path, bool require_mount, int staging_fd, bool to_put,
+                        struct inbox **ret_inbox);
 
 /* A folder on a share, as smb_url.h reads it.  credentials: the full path of
  * the file, or "" for Kerberos.  At most so many connections. */

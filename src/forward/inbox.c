@@ -31,17 +31,18 @@ static int open_to_copy(const struct config *config, const char *place, struct i
                                  : inbox_open_folder(place, config->forwarder.require_mount, ret_inbox);
 }
 
-static int open_to_rename(const struct config *config, const char *place, int staging_fd,
+static int open_to_rename(const struct config *config, const char *place, int staging_fd, bool to_put,
                           struct inbox **ret_inbox)
 {
         if (staging_fd < 0 || smb_url_is(place))
                 return -EXDEV;
-        return inbox_open_renaming(place, config->forwarder.require_mount, staging_fd, ret_inbox);
+        return inbox_open_renaming(place, config->forwarder.require_mount, staging_fd, to_put, ret_inbox);
 }
 
 int inbox_open(const struct config *config, const char *place, int staging_fd, struct inbox **ret_inbox)
 {
-        int r = config->forwarder.rename ? open_to_rename(config, place, staging_fd, ret_inbox) : -EXDEV;
+        int r = config->forwarder.rename ? open_to_rename(config, place, staging_fd, true, ret_inbox)
+                                         : -EXDEV;
         return r == -EXDEV ? open_to_copy(config, place, ret_inbox) : r;
 }
 
@@ -54,7 +55,7 @@ int inbox_open_again(const struct config *config, const char *place, int staging
                      struct inbox **ret_inbox)
 {
         struct inbox *inbox;
-        int r = open_to_rename(config, place, staging_fd, &inbox);
+        int r = open_to_rename(config, place, staging_fd, false, &inbox);
         if (r == 0 && !is_identity(inbox, identity)) {
                 inbox->kind->close(inbox);
                 r = -EXDEV;

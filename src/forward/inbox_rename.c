@@ -226,7 +226,8 @@ static int name_both(struct renaming *renaming)
         return 0;
 }
 
-int inbox_open_renaming(const char *path, bool require_mount, int staging_fd, struct inbox **ret_inbox)
+int inbox_open_renaming(const char *path, bool require_mount, int staging_fd, bool to_put,
+                        struct inbox **ret_inbox)
 {
         struct renaming *renaming = calloc(1, sizeof(*renaming));
         if (!renaming)
@@ -235,8 +236,9 @@ int inbox_open_renaming(const char *path, bool require_mount, int staging_fd, st
         renaming->inbox.renames = renaming->inbox.flushes_all = true;
         renaming->staging_fd = fcntl(staging_fd, F_DUPFD_CLOEXEC, 0);
         int r = renaming->staging_fd < 0 ? -errno : inbox_open_folder(path, require_mount, &renaming->folder);
-        if (r == 0 && (!is_same_mount(staging_fd, inbox_folder_fd(renaming->folder)) ||
-                       !is_alike(staging_fd, inbox_folder_fd(renaming->folder), &renaming->sample)))
+        if (r == 0 &&
+            (!is_same_mount(staging_fd, inbox_folder_fd(renaming->folder)) ||
+             (to_put && !is_alike(staging_fd, inbox_folder_fd(renaming->folder), &renaming->sample))))
                 r = -EXDEV;
         if (r == 0)
                 r = name_both(renaming);

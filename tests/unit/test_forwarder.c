@@ -10,13 +10,16 @@ static int run_fd = -1;
 
 static const char *closed_place; /* no file descriptor is left to open it; NULL: there is */
 
-int __real_inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox);
-int __wrap_inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox);
-int __wrap_inbox_open(const struct config *config, const char *place, struct inbox **ret_inbox)
+int __real_inbox_open_again(const struct config *config, const char *place, int staging_fd,
+                            const char *identity, struct inbox **ret_inbox);
+int __wrap_inbox_open_again(const struct config *config, const char *place, int staging_fd,
+                            const char *identity, struct inbox **ret_inbox);
+int __wrap_inbox_open_again(const struct config *config, const char *place, int staging_fd,
+                            const char *identity, struct inbox **ret_inbox)
 {
         if (closed_place && strcmp(place, closed_place) == 0)
                 return -EMFILE;
-        return __real_inbox_open(config, place, ret_inbox);
+        return __real_inbox_open_again(config, place, staging_fd, identity, ret_inbox);
 }
 
 static void nothing_to_stage(void *arg, int64_t deadline_ms)
@@ -172,7 +175,7 @@ static struct message_name moving(const char *text)
         int64_t id, shipment;
         AUTO_CLOSE int staging_fd = -1;
         assert_int_equal(fsutil_open_folder(store_path("staging"), &staging_fd), 0);
-        assert_int_equal(inbox_open_renaming(store_path("inbox"), false, staging_fd, &inbox), 0);
+        assert_int_equal(inbox_open_renaming(store_path("inbox"), false, staging_fd, true, &inbox), 0);
         assert_int_equal(delivery_inbox(store.ledger, inbox->identity, store_path("inbox"), &id), 0);
         inbox->kind->close(inbox);
         assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, id, &shipment), 0);
@@ -403,6 +406,7 @@ int main(void)
                 COPY_TEST(an_empty_folder_in_the_place_of_the_inbox_decides_nothing),
                 COPY_TEST(rows_half_way_to_an_inbox_of_the_past_are_finished_there),
                 COPY_TEST(rows_half_way_to_an_inbox_that_is_gone_wait_for_a_person),
+                COPY_TEST(rows_half_way_wait_out_what_is_no_fault_of_their_inbox),
                 COPY_TEST(a_damaged_file_is_quarantined_and_the_others_go_on),
                 COPY_TEST(a_file_gone_from_staging_is_not_sent_by_guess),
                 COPY_TEST(another_file_of_the_same_name_is_not_replaced),
