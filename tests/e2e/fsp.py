@@ -362,7 +362,8 @@ class Fsp:
         return self._files(self.inbox)
 
     def staged(self):
-        return self._files(self.staging)
+        """One without bytes is being written."""
+        return {name: content for name, content in self._files(self.staging).items() if content}
 
     @staticmethod
     def _files(folder):

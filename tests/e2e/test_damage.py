@@ -72,7 +72,7 @@ def test_a_row_in_a_state_that_nobody_wrote_is_damage_and_no_message_is_dropped(
     fsp.inbox.rename(fsp.folder / "away")
     sent = [body() for _ in range(3)]
     fsp.accept(*sent)
-    wait_until(lambda: fsp.status()["staged"] == 3 and len(list(fsp.staging.glob("*.SMX"))) == 3, what="their files")
+    wait_until(lambda: [row["delivery"] for row in fsp.rows()] == ["staged"] * 3, what="their files")
     fsp.kill()
     db = sqlite3.connect(fsp.ledger)
     db.execute("UPDATE message SET delivery = 3 - delivery WHERE seq = 1")  # staged, and now copied
