@@ -50,6 +50,17 @@ static size_t next_character(const unsigned char *text, size_t size, bool *ret_p
         return length > 0 ? length : 1;
 }
 
+/* How many bytes, from the first on, need no second look. */
+static size_t count_ordinary(const unsigned char *text, size_t size)
+{
+        size_t count = 0;
+
+        while (count < size && text[count] >= 0x20 && text[count] < 0x7f && text[count] != '$' &&
+               text[count] != ']' && text[count] != '<')
+                count++;
+        return count;
+}
+
 size_t log_escape(char *ret, size_t ret_size, const void *text, size_t size)
 {
         static const char hex[] = "0123456789ABCDEF";
@@ -58,10 +69,18 @@ size_t log_escape(char *ret, size_t ret_size, const void *text, size_t size)
 
         assert(ret_size > 0);
         while (next < end) {
+                size_t left = (size_t)(end - next), room = ret_size - 1 - used;
+                size_t ordinary = count_ordinary(next, left < room ? left : room);
                 bool plain;
-                size_t length = next_character(next, (size_t)(end - next), &plain);
 
-                if (length * (plain ? 1 : 4) > ret_size - 1 - used)
+                if (ordinary > 0) {
+                        memcpy(ret + used, next, ordinary);
+                        used += ordinary;
+                        next += ordinary;
+                        continue;
+                }
+                size_t length = next_character(next, left, &plain);
+                if (length * (plain ? 1 : 4) > room)
                         break; /* no half characters */
                 if (plain) {
                         memcpy(ret + used, next, length);

@@ -32,6 +32,7 @@ int delivery_parse(const char *name, enum delivery *ret_delivery)
 struct mark {
         struct ledger_job job;
         enum statement statement;
+        enum delivery to;
         const int64_t *seqs;
         size_t count;
         int64_t inbox;      /* MARK_COPIED */
@@ -39,30 +40,43 @@ struct mark {
         int64_t shipment;   /* made by MARK_COPIED, ended by MARK_FORWARDED */
 };
 
-/* Each of these statements returns size, the state it went to and the one it
- * came from; nothing when the row was not in the state to start from. */
-static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq, int64_t now_ms)
+/* 1 when the row is in a state that this one follows, 0, -errno. */
+static int look_at(struct ledger *ledger, int64_t seq, enum delivery to, int *ret_from, int64_t *ret_size)
 {
-        sqlite3_stmt *statement = LEDGER_BOUND(ledger, mark->statement, seq, now_ms);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_MARK_LOOK, seq);
         if (!statement)
                 return -ENOMEM;
-        if (mark->statement == STATEMENT_MARK_COPIED)
-                (void)sqlite3_bind_int64(statement, 3, mark->inbox); /* cannot fail on a prepared parameter */
-        if (mark->statement == STATEMENT_MARK_QUARANTINED)
-                (void)sqlite3_bind_text(statement, 3, mark->reason, -1, SQLITE_STATIC);
         int result = sqlite3_step(statement);
-        if (result == SQLITE_ROW) {
-                ledger_count(ledger, (enum delivery)sqlite3_column_int(statement, 2),
-                             (enum delivery)sqlite3_column_int(statement, 1),
-                             sqlite3_column_int64(statement, 0));
-                result = sqlite3_step(statement);
-        }
+        bool found = result == SQLITE_ROW;
+        int64_t size = sqlite3_column_int64(statement, 0);
+        int from = sqlite3_column_int(statement, 1);
         (void)sqlite3_reset(statement); /* repeats the result of step */
-        int r = ledger_errno(result);
-        if (r == 0 && mark->statement == STATEMENT_MARK_FORWARDED &&
-            ledger->batch_config->ledger.archive_size == 0)
-                r = LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, seq);
-        return r;
+        if (!found)
+                return ledger_errno(result);
+        *ret_from = from;
+        *ret_size = size;
+        return to == DELIVERY_QUARANTINED ? from < DELIVERY_FORWARDED : from == (int)to - 1;
+}
+
+static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq, int64_t now_ms)
+{
+        int from = 0;
+        int64_t size = 0;
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, mark->statement, seq, now_ms);
+        int r = statement ? look_at(ledger, seq, mark->to, &from, &size) : -ENOMEM;
+        if (r <= 0)
+                return r;
+        if (mark->to == DELIVERY_COPIED)
+                (void)sqlite3_bind_int64(statement, 3, mark->inbox); /* cannot fail on a prepared parameter */
+        if (mark->to == DELIVERY_QUARANTINED)
+                (void)sqlite3_bind_text(statement, 3, mark->reason, -1, SQLITE_STATIC);
+        r = ledger_run(ledger, statement);
+        if (r < 0)
+                return r;
+        ledger_count(ledger, (enum delivery)from, mark->to, size);
+        return mark->to == DELIVERY_FORWARDED && ledger->batch_config->ledger.archive_size == 0
+                       ? LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, seq)
+                       : 0;
 }
 
 /* At the copy, before the first file can appear, so that a crash cannot make
@@ -93,9 +107,11 @@ static int run_mark(struct ledger *ledger, struct ledger_job *job)
 
 int delivery_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count)
 {
-        struct mark mark = {
-                .job.run = run_mark, .statement = STATEMENT_MARK_STAGED, .seqs = seqs, .count = count
-        };
+        struct mark mark = { .job.run = run_mark,
+                             .statement = STATEMENT_MARK_STAGED,
+                             .to = DELIVERY_STAGED,
+                             .seqs = seqs,
+                             .count = count };
         return ledger_call(ledger, &mark.job);
 }
 
@@ -104,6 +120,7 @@ int delivery_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t coun
 {
         struct mark mark = { .job.run = run_mark,
                              .statement = STATEMENT_MARK_COPIED,
+                             .to = DELIVERY_COPIED,
                              .seqs = seqs,
                              .count = count,
                              .inbox = inbox };
@@ -117,6 +134,7 @@ int delivery_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t c
 {
         struct mark mark = { .job.run = run_mark,
                              .statement = STATEMENT_MARK_FORWARDED,
+                             .to = DELIVERY_FORWARDED,
                              .seqs = seqs,
                              .count = count,
                              .shipment = shipment };
@@ -127,6 +145,7 @@ int delivery_mark_quarantined(struct ledger *ledger, int64_t seq, const char *re
 {
         struct mark mark = { .job.run = run_mark,
                              .statement = STATEMENT_MARK_QUARANTINED,
+                             .to = DELIVERY_QUARANTINED,
                              .seqs = &seq,
                              .count = 1,
                              .reason = reason };

@@ -6,7 +6,6 @@
 #include "rollup.h"
 #include <assert.h>
 #include <errno.h>
-#include <jansson.h>
 #include <lz4.h>
 #include <sodium.h>
 #include <stdlib.h>
@@ -34,7 +33,11 @@ int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *
                 *packed = larger;
                 *packed_room = room;
         }
-        int length = LZ4_compress_default(bytes, (char *)*packed, (int)size, (int)*packed_room);
+        /* Of nothing but this body: it is kept for its table, which need not be cleared each time. */
+        static _Thread_local LZ4_stream_t stream;
+        LZ4_resetStream_fast(&stream);
+        int length =
+                LZ4_compress_fast_continue(&stream, bytes, (char *)*packed, (int)size, (int)*packed_room, 1);
         if (length > 0 && (size_t)length < size) {
                 *ret_size = (size_t)length;
                 return 0;
@@ -76,36 +79,21 @@ static void bind_time(sqlite3_stmt *statement, int column, int64_t ms)
                 (void)sqlite3_bind_int64(statement, column, ms);
 }
 
-static char *params_as_json(const struct state_message *state)
-{
-        json_t *array = json_array();
-        bool ok = array != NULL;
-        for (size_t i = 0; ok && i < state->param_count; i++)
-                ok = json_array_append_new(array, json_string(state->params[i])) == 0;
-        char *text = ok ? json_dumps(array, JSON_COMPACT) : NULL;
-        json_decref(array);
-        return text;
-}
-
 static int insert_state(struct ledger *ledger, int64_t seq, size_t part, const struct state_message *state)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_INSERT_STATE);
-        char *params = params_as_json(state);
-        if (!statement || !params) {
-                free(params);
+        if (!statement || params_write(&ledger->params, state->params, state->param_count) < 0)
                 return -ENOMEM;
-        }
         (void)sqlite3_bind_int64(statement, 1, seq * LEDGER_PARTS + (int64_t)part); /* as in bind_text */
         (void)sqlite3_bind_int64(statement, 2, state->topic_type);
         bind_text(statement, 3, state->topic_id);
         (void)sqlite3_bind_int64(statement, 4, state->state_id);
         bind_time(statement, 5, state->message_time_ms);
         bind_text(statement, 6, state->serial_number);
-        bind_text(statement, 7, params);
+        (void)sqlite3_bind_text(statement, 7, ledger->params.text, (int)ledger->params.size, SQLITE_STATIC);
         bind_text(statement, 8, state->details);
         int r = ledger_run(ledger, statement);
         (void)sqlite3_clear_bindings(statement);
-        free(params);
         return r;
 }
 

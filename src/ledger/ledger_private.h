@@ -4,6 +4,7 @@
 
 #include "fsp/delivery.h"
 #include "fsp/histogram.h"
+#include "params.h"
 
 #include <pthread.h>
 #include <sqlite3.h>
@@ -24,6 +25,7 @@ enum statement {
         STATEMENT_INSERT_MESSAGE,
         STATEMENT_INSERT_STATE,
         STATEMENT_INSERT_BODY,
+        STATEMENT_MARK_LOOK,
         STATEMENT_MARK_STAGED,
         STATEMENT_MARK_COPIED,
         STATEMENT_MARK_FORWARDED,
@@ -84,6 +86,7 @@ struct ledger {
         sqlite3_stmt *statements[STATEMENT_COUNT];
         struct config *batch_config;
         struct recent *recent;
+        struct params_text params;
         int64_t last_seq, last_name_ms;
         int64_t delta[DELIVERY_COUNT], delta_bytes; /* of the open transaction */
         int64_t accepted, forwarded;                /* by the open transaction */

@@ -18,7 +18,9 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_DUPLICATE] =
                 "SELECT seq, name_ms, node FROM message WHERE seq = ?1 AND digest = ?2 AND size = ?3"
                 " AND received_ms > ?4",
-        [STATEMENT_SEEN_LOOK] = "SELECT seq FROM seen WHERE generation IN (?1, ?1 - 1) AND key = ?2",
+        /* Not IN (?1, ?1 - 1): SQLite makes a table of such a list each time. */
+        [STATEMENT_SEEN_LOOK] = "SELECT seq FROM seen WHERE generation = ?1 AND key = ?2 UNION ALL"
+                                " SELECT seq FROM seen WHERE generation = ?1 - 1 AND key = ?2",
         [STATEMENT_SEEN_ADD] = "INSERT OR REPLACE INTO seen(generation, key, seq) VALUES(?1, ?2, ?3)",
         [STATEMENT_SEEN_PROGRESS] = "INSERT OR REPLACE INTO meta(key, value)"
                                     " VALUES('seen_seq', ?1), ('seen_generation', ?2), ('seen_began_ms', ?3)",
@@ -40,19 +42,16 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                 "INSERT OR REPLACE INTO state(id, topic_type, topic_id, state_id, message_time_ms,"
                 " serial_number, params, details) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         [STATEMENT_INSERT_BODY] = "INSERT OR REPLACE INTO body(seq, data) VALUES(?1, ?2)",
-        [STATEMENT_MARK_STAGED] = "UPDATE message SET delivery = 1, staged_ms = ?2, " SEAL(
-                "1", "inbox") " WHERE seq = ?1 AND delivery = 0"
-                              " RETURNING size, delivery, 0",
+        /* What RETURNING gives, SQLite puts into a table made for it: so the row is looked at first. */
+        [STATEMENT_MARK_LOOK] = "SELECT size, delivery FROM message WHERE seq = ?1",
+        [STATEMENT_MARK_STAGED] =
+                "UPDATE message SET delivery = 1, staged_ms = ?2, " SEAL("1", "inbox") " WHERE seq = ?1",
         [STATEMENT_MARK_COPIED] = "UPDATE message SET delivery = 2, copied_ms = ?2, inbox = ?3, " SEAL(
-                "2", "?3") " WHERE seq = ?1 AND delivery = 1 RETURNING size, delivery, 1",
-        [STATEMENT_MARK_FORWARDED] = "UPDATE message SET delivery = 3, forwarded_ms = ?2, " SEAL(
-                "3", "inbox") " WHERE seq = ?1 AND delivery = 2 RETURNING size, delivery, 2",
-        /* Its times tell the state it comes from. */
-        [STATEMENT_MARK_QUARANTINED] =
-                "UPDATE message SET delivery = 4, quarantined_ms = ?2, reason = ?3, " SEAL(
-                        "4", "inbox") " WHERE seq = ?1 AND delivery < 3"
-                                      " RETURNING size, delivery, (staged_ms IS NOT NULL) + (copied_ms IS "
-                                      "NOT NULL)",
+                "2", "?3") " WHERE seq = ?1",
+        [STATEMENT_MARK_FORWARDED] =
+                "UPDATE message SET delivery = 3, forwarded_ms = ?2, " SEAL("3", "inbox") " WHERE seq = ?1",
+        [STATEMENT_MARK_QUARANTINED] = "UPDATE message SET delivery = 4, quarantined_ms = ?2, reason = "
+                                       "?3, " SEAL("4", "inbox") " WHERE seq = ?1",
         [STATEMENT_REQUEUE_LOOK] =
                 "SELECT m.delivery, m.size, EXISTS(SELECT 1 FROM body b WHERE b.seq = m.seq)"
                 " FROM message m WHERE m.seq = ?1",

@@ -371,6 +371,7 @@ static void release(struct ledger *ledger)
         if (ledger->db)
                 detach(ledger); /* the last one out: the WAL goes into the ledger and is deleted */
         recent_free(ledger->recent);
+        params_free(&ledger->params);
         fsutil_close_pointer(&ledger->lock_fd);
         config_unref(ledger->config);
         config_unref(ledger->batch_config);
