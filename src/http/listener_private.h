@@ -92,6 +92,7 @@ struct listener {
         struct lingering linger;
         struct capture *capture; /* NULL: off */
         struct connection *connections;
+        struct ledger_intakes prepared; /* read in this round, not yet with the writer */
         struct request *spare;
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */
@@ -148,6 +149,10 @@ void request_free_spare(struct listener *listener);
 /* An answer past libmicrohttpd, which takes none during an upload; the
  * connection must be ended then. */
 void request_give_up(struct request *request, enum verdict verdict, const char *why);
+
+/* answer.c */
+enum MHD_Result request_answer(struct request *request, struct MHD_Connection *mhd);
+void request_note_verdict(const struct request *request); /* counts and logs it */
 
 /* memory.c: so much of listener.memory; false when it is used up and nobody
  * but this request (NULL: none) can give way. */

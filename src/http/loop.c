@@ -146,6 +146,7 @@ void *listener_loop(void *arg)
                 resume_answered(listener);
                 if (MHD_run(listener->mhd) != MHD_YES)
                         log_mgr(LOG_ERROR, "The HTTP engine failed to run");
+                ledger_submit(listener->ledger, &listener->prepared);
                 sweep(listener, clock_monotonic_ms());
         }
         linger_expire(&listener->linger, INT64_MAX);

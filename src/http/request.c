@@ -14,9 +14,9 @@
 #define SPARE_MAX 128
 #define SPARE_BODY (16U * 1024U)
 #define FIRST_ROOM 4096U
-/* libmicrohttpd clears a connection's whole memory between two requests of
- * one connection, so each that is kept open costs that much: only so many are. */
-#define KEEP_ALIVE_MAX 1024
+/* What one round of the loop has read goes to the writer together; so many need
+ * not wait for the rest of it. */
+#define SUBMIT_MOST 64
 
 static struct request *request_take(struct listener *listener)
 {
@@ -121,63 +121,6 @@ static void refuse(struct request *request, enum verdict verdict, const char *wh
         request->close = request->close || gate_must_close(verdict);
 }
 
-static void log_answer(const struct request *request)
-{
-        const struct verdict_info *info = verdict_info(request->verdict);
-        const struct report *report = &request->report;
-        const char *from = request->intake.client_address;
-        if (request->verdict == VERDICT_ACCEPTED || request->verdict == VERDICT_DUPLICATE) {
-                char id[NAME_SIZE];
-                const struct state_message *state = report->state_count ? &report->states[0] : NULL;
-                const char *name = report->netbios_name, *client = report->client_id;
-                log_isapi(LOG_INFO, "%s %s from %s, %s, %s, topic %lld, state %lld",
-                          request->verdict == VERDICT_DUPLICATE ? "Received again" : "Received",
-                          name_format_id(&request->intake.name, id), from,
-                          LOG_FIELD(name, name ? strlen(name) : 0),
-                          LOG_FIELD(client, client ? strlen(client) : 0),
-                          state ? (long long)state->topic_type : -1LL,
-                          state ? (long long)state->state_id : -1LL);
-        } else {
-                log_isapi(info->status >= 500 ? LOG_ERROR : LOG_WARNING,
-                          "Refused with %u a request from %s: %s%s%s", info->status, from, info->text,
-                          request->why ? "; " : "", request->why ? request->why : "");
-        }
-}
-
-static void count_topic(struct listener *listener, const struct report *report)
-{
-        enum listener_topic topic = TOPIC_OTHER;
-        if (report->state_count && report->states[0].topic_type == 800)
-                topic = TOPIC_DEPLOYMENT;
-        else if (report->state_count && report->states[0].topic_type == 1000)
-                topic = TOPIC_COMMUNICATION;
-        else if (report->state_count && report->states[0].topic_type == 1001)
-                topic = TOPIC_CERTIFICATE;
-        listener->topics[topic]++;
-}
-
-/* A path that is none of ours is nobody's message. */
-static void count_verdict(const struct request *request)
-{
-        if (request->verdict != VERDICT_PATH)
-                request->listener->verdicts[request->verdict]++;
-}
-
-static enum MHD_Result answer(struct request *request, struct MHD_Connection *mhd)
-{
-        struct listener *listener = request->listener;
-        /* Nothing but a request that was right as HTTP keeps its connection. */
-        bool close = request->close || !request->on_client_path || listener->stop ||
-                     listener->connection_count > KEEP_ALIVE_MAX;
-        request->phase = PHASE_DONE;
-        count_verdict(request);
-        if (request->verdict == VERDICT_ACCEPTED)
-                count_topic(listener, &request->report);
-        histogram_add(&listener->request_us, (uint64_t)(clock_monotonic_us() - request->started_us));
-        log_answer(request);
-        return reply_queue(listener->replies, mhd, request->verdict, close);
-}
-
 static void keep_head(struct request *request, struct MHD_Connection *mhd, const struct gate_head *head)
 {
         struct connection *connection = request->connection;
@@ -214,7 +157,7 @@ static enum MHD_Result take_head(struct request *request, struct MHD_Connection 
                        (head->expects && !request->capture);
         if (request->verdict != VERDICT_ACCEPTED && at_once) {
                 request->close = true;
-                return answer(request, mhd);
+                return request_answer(request, mhd);
         }
         return MHD_YES;
 }
@@ -248,8 +191,7 @@ void request_give_up(struct request *request, enum verdict verdict, const char *
         char text[512];
         size_t size = reply_format(verdict, text, sizeof(text));
         refuse(request, verdict, why);
-        count_verdict(request);
-        log_answer(request);
+        request_note_verdict(request);
         request->close = true;
         (void)send(request->connection->fd, text, size,
                    MSG_DONTWAIT | MSG_NOSIGNAL); /* who does not take it sees the close */
@@ -346,11 +288,13 @@ static enum MHD_Result finish_body(struct request *request, struct MHD_Connectio
         }
         if (request->verdict != VERDICT_ACCEPTED) {
                 release_admission(request);
-                return answer(request, mhd);
+                return request_answer(request, mhd);
         }
         request->phase = PHASE_WAITING;
         MHD_suspend_connection(mhd);
-        ledger_submit(listener->ledger, &request->intake);
+        ledger_collect(&listener->prepared, &request->intake);
+        if (listener->prepared.count == SUBMIT_MOST)
+                ledger_submit(listener->ledger, &listener->prepared);
         return MHD_YES;
 }
 
@@ -378,7 +322,7 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char
                 return MHD_NO;
         case PHASE_ANSWER:
                 release_admission(request);
-                return answer(request, mhd);
+                return request_answer(request, mhd);
         case PHASE_DONE:
                 return request->connection->evicted ? MHD_NO : MHD_YES;
         }
@@ -410,8 +354,7 @@ static void note_engine_refusal(struct request *request, struct MHD_Connection *
         if (!MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS))
                 return;
         refuse(request, VERDICT_FRAMING, "its head or its chunks cannot be parsed");
-        count_verdict(request);
-        log_answer(request);
+        request_note_verdict(request);
 }
 
 void request_completed(void *arg, struct MHD_Connection *mhd, void **context,

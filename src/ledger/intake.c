@@ -47,14 +47,6 @@ int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *
         return 0;
 }
 
-int ledger_intake_prepare(struct ledger_intake *intake)
-{
-        const struct report *report = intake->report;
-        ledger_digest(report->bytes, report->size, intake->digest);
-        return ledger_pack(report->bytes, report->size, &intake->packed, &intake->packed_room,
-                           &intake->packed_size);
-}
-
 void ledger_intake_free(struct ledger_intake *intake)
 {
         free(intake->packed);
@@ -234,12 +226,15 @@ static void intake_done(struct ledger_job *job, int result)
         intake->done(intake);
 }
 
-void ledger_submit(struct ledger *ledger, struct ledger_intake *intake)
+int ledger_intake_prepare(struct ledger_intake *intake)
 {
-        assert(intake->packed && intake->done);
+        const struct report *report = intake->report;
+        assert(intake->done);
         intake->job.run = run_intake;
         intake->job.done = intake_done;
-        ledger_submit_job(ledger, &intake->job);
+        ledger_digest(report->bytes, report->size, intake->digest);
+        return ledger_pack(report->bytes, report->size, &intake->packed, &intake->packed_room,
+                           &intake->packed_size);
 }
 
 struct import {

@@ -85,7 +85,7 @@ def test_no_payload_forges_or_breaks_a_line(tmp_path):
     for match in client:
         assert match["text"].startswith(("Received ", "Refused with "))
         assert "]LOG]!>" not in match["text"] and "<![LOG[" not in match["text"]
-        assert match["file"] in ("request.c", "porch.c")
+        assert match["file"] in ("answer.c", "porch.c")
     for match in lines(fsp.log / "fspmgr.log", COMPONENT):
         assert "$$<" not in match["text"] and "FORGED" not in match["text"]
         assert not match["text"].startswith("Successfully copied 9")

@@ -136,7 +136,9 @@ static inline enum verdict store_receive_report(const struct report *report, str
                 .over = PTHREAD_COND_INITIALIZER
         };
         assert_int_equal(ledger_intake_prepare(&wait.intake), 0);
-        ledger_submit(store.ledger, &wait.intake);
+        struct ledger_intakes intakes = { 0 };
+        ledger_collect(&intakes, &wait.intake);
+        ledger_submit(store.ledger, &intakes);
         pthread_mutex_lock(&wait.lock);
         while (!wait.done)
                 pthread_cond_wait(&wait.over, &wait.lock);

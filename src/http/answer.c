@@ -1,0 +1,66 @@
+/* The answer to a request: queued, counted, and told to the log. */
+#include "listener_private.h"
+
+#include "fsp/clock.h"
+#include "fsp/log.h"
+#include <string.h>
+
+/* libmicrohttpd clears a connection's whole memory between two requests of
+ * one connection, so each that is kept open costs that much: only so many are. */
+#define KEEP_ALIVE_MAX 1024
+
+static void log_answer(const struct request *request)
+{
+        const struct verdict_info *info = verdict_info(request->verdict);
+        const struct report *report = &request->report;
+        const char *from = request->intake.client_address;
+        if (request->verdict == VERDICT_ACCEPTED || request->verdict == VERDICT_DUPLICATE) {
+                char id[NAME_SIZE];
+                const struct state_message *state = report->state_count ? &report->states[0] : NULL;
+                const char *name = report->netbios_name, *client = report->client_id;
+                log_isapi(LOG_INFO, "%s %s from %s, %s, %s, topic %lld, state %lld",
+                          request->verdict == VERDICT_DUPLICATE ? "Received again" : "Received",
+                          name_format_id(&request->intake.name, id), from,
+                          LOG_FIELD(name, name ? strlen(name) : 0),
+                          LOG_FIELD(client, client ? strlen(client) : 0),
+                          state ? (long long)state->topic_type : -1LL,
+                          state ? (long long)state->state_id : -1LL);
+        } else {
+                log_isapi(info->status >= 500 ? LOG_ERROR : LOG_WARNING,
+                          "Refused with %u a request from %s: %s%s%s", info->status, from, info->text,
+                          request->why ? "; " : "", request->why ? request->why : "");
+        }
+}
+
+static void count_topic(struct listener *listener, const struct report *report)
+{
+        enum listener_topic topic = TOPIC_OTHER;
+        if (report->state_count && report->states[0].topic_type == 800)
+                topic = TOPIC_DEPLOYMENT;
+        else if (report->state_count && report->states[0].topic_type == 1000)
+                topic = TOPIC_COMMUNICATION;
+        else if (report->state_count && report->states[0].topic_type == 1001)
+                topic = TOPIC_CERTIFICATE;
+        listener->topics[topic]++;
+}
+
+void request_note_verdict(const struct request *request)
+{
+        if (request->verdict != VERDICT_PATH) /* that is nobody's message */
+                request->listener->verdicts[request->verdict]++;
+        log_answer(request);
+}
+
+enum MHD_Result request_answer(struct request *request, struct MHD_Connection *mhd)
+{
+        struct listener *listener = request->listener;
+        /* Nothing but a request that was right as HTTP keeps its connection. */
+        bool close = request->close || !request->on_client_path || listener->stop ||
+                     listener->connection_count > KEEP_ALIVE_MAX;
+        request->phase = PHASE_DONE;
+        if (request->verdict == VERDICT_ACCEPTED)
+                count_topic(listener, &request->report);
+        histogram_add(&listener->request_us, (uint64_t)(clock_monotonic_us() - request->started_us));
+        request_note_verdict(request);
+        return reply_queue(listener->replies, mhd, request->verdict, close);
+}
