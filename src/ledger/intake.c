@@ -229,7 +229,6 @@ static void intake_done(struct ledger_job *job, int result)
 int ledger_intake_prepare(struct ledger_intake *intake)
 {
         const struct report *report = intake->report;
-        assert(intake->done);
         intake->job.run = run_intake;
         intake->job.done = intake_done;
         ledger_digest(report->bytes, report->size, intake->digest);

@@ -24,6 +24,7 @@ void ledger_submit_job(struct ledger *ledger, struct ledger_job *job)
 
 void ledger_collect(struct ledger_intakes *intakes, struct ledger_intake *intake)
 {
+        assert(intake->packed && intake->done);
         if (intakes->first)
                 intakes->last->next = &intake->job;
         else

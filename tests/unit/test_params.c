@@ -34,13 +34,10 @@ static void test_plain(void **state)
 {
         (void)state;
         struct params_text text = { 0 };
-        const char *const params[] = { "0x80072ee7", "", "C:\\Windows \"here\"",
-                                       "Gr\xC3\xB6\xC3\x9F"
-                                       "e\x7F" };
+        const char *const params[] = { "0x80072ee7", "", "C:\\Windows \"here\"", "Gr\xC3\xB6\xC3\x9F \x7F" };
         expect_round_trip(&text, params, 4);
         static const char expected[] =
-                "[\"0x80072ee7\",\"\",\"C:\\\\Windows \\\"here\\\"\",\"Gr\xC3\xB6\xC3\x9F"
-                "e\x7F\"]";
+                "[\"0x80072ee7\",\"\",\"C:\\\\Windows \\\"here\\\"\",\"Gr\xC3\xB6\xC3\x9F \x7F\"]";
         assert_int_equal(text.size, sizeof(expected) - 1);
         assert_memory_equal(text.text, expected, text.size);
         params_free(&text);
