@@ -16,7 +16,7 @@
 #define FIRST_ROOM 4096U
 /* What one round of the loop has read goes to the writer together; so many need
  * not wait for the rest of it. */
-#define SUBMIT_MOST 64
+#define SUBMIT_MOST 16
 
 static struct request *request_take(struct listener *listener)
 {
