@@ -60,6 +60,8 @@ struct web_options {
         size_t route_count;
         void *arg;                /* of the handlers */
         void (*begin)(void *arg); /* before each handler and each piece; NULL: nothing to do */
+        /* Those whose files handlers and log need, NULL at the end; kept. */
+        const char *const *folders;
 };
 
 struct web;

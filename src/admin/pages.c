@@ -3,12 +3,17 @@
 #include "admin/web_site.h"
 #include "fsp/clock.h"
 #include <errno.h>
+#include <libgen.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 struct pages {
         struct site site;
         struct web *web;
         struct config *config; /* what parts points into */
+        char ledger_file[PATH_MAX];
+        const char *folders[3];
 };
 
 static const struct web_route routes[] = {
@@ -60,6 +65,10 @@ int pages_start(struct config *config, const struct control_parts *parts, struct
                 pages->site.parts = *parts;
                 pages->site.started_ms = clock_wall_ms();
                 options.arg = &pages->site;
+                options.folders = pages->folders;
+                (void)snprintf(pages->ledger_file, PATH_MAX, "%s", config->ledger.file); /* it was opened */
+                pages->folders[0] = dirname(pages->ledger_file);
+                pages->folders[1] = config->log.directory;
                 r = web_start(&options, &pages->web);
         }
         if (r < 0) {

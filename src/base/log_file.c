@@ -44,12 +44,6 @@ void log_file_close(struct log_file *file)
         fsutil_close_pointer(&file->fd);
 }
 
-void log_file_retry(struct log_file *file)
-{
-        if (file->fd < 0 && file->path[0])
-                (void)open_path(file); /* the next tick tries again */
-}
-
 /* "x.log" is x.lo_ once rolled, then x.lo_2, x.lo_3 … */
 static void rolled_name(const struct log_file *file, unsigned age, char ret_name[PATH_MAX])
 {
@@ -78,6 +72,14 @@ static void roll(struct log_file *file)
                 return;
         log_file_close(file);
         (void)open_path(file); /* closed then: the caller sees it */
+}
+
+void log_file_retry(struct log_file *file)
+{
+        if (file->fd < 0 && file->path[0])
+                (void)open_path(file); /* the next tick tries again */
+        else if (file->size > file->max_size)
+                roll(file); /* likewise; who wrote the line may be confined to another folder */
 }
 
 static int note_lost(struct log_file *file, int error)

@@ -25,7 +25,7 @@ struct log_file {
 int log_file_open(struct log_file *file, const char *folder, const char *name, uint64_t max_size,
                   unsigned max_history);
 void log_file_close(struct log_file *file);
-/* Opens a file again that a rollover could not. */
+/* What a line could not bring about: opens a file again, or rolls it over. */
 void log_file_retry(struct log_file *file);
 
 /* Appends one whole line, or nothing: half a line is taken back. */

@@ -57,10 +57,12 @@ enum MHD_Result request_answer(struct request *request, struct MHD_Connection *m
         /* Nothing but a request that was right as HTTP keeps its connection. */
         bool close = request->close || !request->on_client_path || listener->stop ||
                      listener->connection_count > KEEP_ALIVE_MAX;
+        int64_t now_us = clock_monotonic_us();
         request->phase = PHASE_DONE;
+        request->connection->started_ms = now_us / 1000; /* of the answer, from here on */
         if (request->verdict == VERDICT_ACCEPTED)
                 count_topic(listener, &request->report);
-        histogram_add(&listener->request_us, (uint64_t)(clock_monotonic_us() - request->started_us));
+        histogram_add(&listener->request_us, (uint64_t)(now_us - request->started_us));
         request_note_verdict(request);
         return reply_queue(listener->replies, mhd, request->verdict, close);
 }

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,6 +20,9 @@
 #define MEMORY_SHARE 4 /* of listener.memory, one part in so many is the queue's */
 #define NAME_TEMPORARY ".tmp"
 
+/* Of all that is queued, and in a thread's hand, also of those that were closed. */
+static _Atomic size_t queued_bytes;
+
 struct capture {
         int folder_fd;
         pthread_t thread;
@@ -29,7 +33,6 @@ struct capture {
         pthread_cond_t wake;
         struct capture_record *first, **last;
         unsigned queued, dropped;
-        size_t bytes, max_bytes; /* of what is queued, and in the thread's hand */
         bool stop;
 };
 
@@ -115,9 +118,7 @@ static void *capture_thread(void *arg)
                         log_mgr(LOG_WARNING,
                                 "%u request(s) not captured: they came faster than they could be written",
                                 dropped);
-                (void)pthread_mutex_lock(&capture->lock); /* as in take */
-                capture->bytes -= size_of(record);
-                (void)pthread_mutex_unlock(&capture->lock);
+                queued_bytes -= size_of(record);
                 capture_discard(record);
         }
         fsutil_close_pointer(&capture->folder_fd);
@@ -149,14 +150,13 @@ static int count_existing(struct capture *capture, unsigned *ret_count)
         return 0;
 }
 
-int capture_open(const char *folder, unsigned limit, size_t memory, struct capture **ret_capture)
+int capture_open(const char *folder, unsigned limit, struct capture **ret_capture)
 {
         struct capture *capture = calloc(1, sizeof(*capture));
         if (!capture)
                 return -ENOMEM;
         capture->folder_fd = -1;
         capture->last = &capture->first;
-        capture->max_bytes = memory / MEMORY_SHARE;
         (void)pthread_mutex_init(&capture->lock, NULL); /* cannot fail with default attributes */
         (void)pthread_cond_init(&capture->wake, NULL);  /* likewise */
         unsigned count = 0;
@@ -180,7 +180,7 @@ int capture_open(const char *folder, unsigned limit, size_t memory, struct captu
 
 size_t capture_leaves(size_t memory, const struct capture *capture)
 {
-        return capture ? memory - memory / MEMORY_SHARE : memory;
+        return capture || queued_bytes ? memory - memory / MEMORY_SHARE : memory;
 }
 
 bool capture_is_over(const struct capture *capture)
@@ -245,23 +245,23 @@ void capture_head(struct capture_record *record, struct MHD_Connection *mhd, con
         (void)fprintf(out, "\r\n");                                                 /* as above */
         if (fclose(out) != 0)
                 log_mgr(LOG_ERROR, "A request's head cannot be captured: %s", strerror(errno));
+        fsutil_free_pointer(&record->uri);
 }
 
-void capture_raw_head(struct capture_record *record, const char *head, size_t size)
+void capture_raw_head(struct capture_record *record, char *head, size_t size)
 {
-        record->head = malloc(size + 1);
-        if (!record->head)
-                return;
-        memcpy(record->head, head, size);
+        fsutil_free_pointer(&record->uri);
+        record->head = head;
         record->head_size = size;
 }
 
-void capture_submit(struct capture *capture, struct capture_record *record)
+void capture_submit(struct capture *capture, struct capture_record *record, size_t memory)
 {
         (void)pthread_mutex_lock(&capture->lock); /* as in take */
-        bool fits = capture->queued < QUEUE_MAX && capture->bytes + size_of(record) <= capture->max_bytes;
+        bool fits = capture->queued < QUEUE_MAX &&
+                    queued_bytes + size_of(record) <= memory / MEMORY_SHARE; /* only here it grows */
         if (fits) {
-                capture->bytes += size_of(record);
+                queued_bytes += size_of(record);
                 record->next = NULL;
                 *capture->last = record;
                 capture->last = &record->next;

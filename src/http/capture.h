@@ -7,10 +7,10 @@
  *   TIME-NUMBER.answer  peer, time, our status and reason
  * at most listener.capture_limit requests; what is there at the start counts.
  *
- * Threads   capture_open, capture_close, capture_begin, capture_submit: the
- *           loop; the files are written by a thread of capture's own, so that
- *           no answer ever waits for them.  Its queue is bounded: what does
- *           not fit is counted and said in the log.
+ * Threads   capture_open: the main thread, since the loop's reaches no files;
+ *           all others: the loop.  The files are written by a thread of
+ *           capture's own, so that no answer ever waits for them.  Its queue is
+ *           bounded: what does not fit is counted and said in the log.
  * Crash     nothing is synced. */
 #ifndef CAPTURE_H
 #define CAPTURE_H
@@ -25,7 +25,7 @@ struct capture;
 struct capture_record {
         struct capture_record *next;
         int64_t received_ms;
-        char *uri; /* raw */
+        char *uri; /* raw; NULL once it stands in the head */
         char *head;
         size_t head_size;
         unsigned char *body;
@@ -35,9 +35,9 @@ struct capture_record {
         bool unanswered; /* whatever the verdict would have been */
 };
 
-/* memory: listener.memory, a share of which the queue may take. */
-int capture_open(const char *folder, unsigned limit, size_t memory, struct capture **ret_capture);
-/* What is left of memory for others; capture may be NULL. */
+int capture_open(const char *folder, unsigned limit, struct capture **ret_capture);
+/* What a queue leaves of listener.memory for others; capture may be NULL.  A
+ * closed one's counts for as long as its thread has not written it all. */
 size_t capture_leaves(size_t memory, const struct capture *capture);
 /* Off (NULL), or capture_limit is reached. */
 bool capture_is_over(const struct capture *capture);
@@ -51,9 +51,11 @@ struct capture_record *capture_begin(struct capture *capture, const char *uri);
  * libmicrohttpd made of it: byte for byte where gate.c finds it canonical. */
 void capture_head(struct capture_record *record, struct MHD_Connection *mhd, const char *method,
                   const char *version);
-void capture_raw_head(struct capture_record *record, const char *head, size_t size);
-/* Takes the record. */
-void capture_submit(struct capture *capture, struct capture_record *record);
+/* Takes head, which is malloc'd. */
+void capture_raw_head(struct capture_record *record, char *head, size_t size);
+/* Takes the record.  memory: listener.memory, a share of which all queues may
+ * take together. */
+void capture_submit(struct capture *capture, struct capture_record *record, size_t memory);
 void capture_discard(struct capture_record *record);
 
 #endif

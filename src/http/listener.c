@@ -126,8 +126,27 @@ int listener_open(struct config *config, int socket, struct ledger *ledger, stru
         return 0;
 }
 
+/* Opened here, since the loop reaches no files. */
+static void change_capture(struct listener *listener, const struct config *config)
+{
+        struct capture *capture = NULL, *untaken;
+        int r = 0;
+        if (*config->listener.capture)
+                r = capture_open(config->listener.capture, config->listener.capture_limit, &capture);
+        if (r < 0)
+                log_mgr(LOG_ERROR, "Requests cannot be captured to %s: %s", config->listener.capture,
+                        strerror(-r));
+        (void)pthread_mutex_lock(&listener->lock); /* cannot fail on this kind of mutex */
+        untaken = listener->next_capture;
+        listener->next_capture = capture;
+        listener->capture_changes = true;
+        (void)pthread_mutex_unlock(&listener->lock);
+        capture_close(untaken, 0);
+}
+
 int listener_run(struct listener *listener)
 {
+        change_capture(listener, listener->config);
         listener->heartbeat_ms = clock_monotonic_ms();
         int r = pthread_create(&listener->thread, NULL, listener_loop, listener);
         listener->started = r == 0;
@@ -136,10 +155,15 @@ int listener_run(struct listener *listener)
 
 void listener_reload(struct listener *listener, struct config *config)
 {
-        (void)pthread_mutex_lock(&listener->lock); /* cannot fail on this kind of mutex */
+        (void)pthread_mutex_lock(&listener->lock); /* as in change_capture */
+        const struct config *old = listener->next_config ? listener->next_config : listener->config;
+        bool capture_changes = strcmp(old->listener.capture, config->listener.capture) != 0 ||
+                               old->listener.capture_limit != config->listener.capture_limit;
         config_unref(listener->next_config);
         listener->next_config = config_ref(config);
         (void)pthread_mutex_unlock(&listener->lock);
+        if (capture_changes)
+                change_capture(listener, config);
 }
 
 int listener_stop(struct listener *listener, int64_t deadline_ms)
@@ -176,6 +200,7 @@ void listener_free(struct listener *listener)
         limits_free(listener->limits);
         config_unref(listener->config);
         config_unref(listener->next_config);
+        capture_close(listener->next_capture, 0);
         free(listener);
 }
 

@@ -40,9 +40,9 @@ struct connection {
         struct client_address peer; /* who connected */
         bool trusted;               /* a proxy whose X-Forwarded-For is believed */
         uint64_t bytes_idle;        /* received when last seen between requests */
-        int64_t started_ms;         /* of the request being received; 0: none */
+        int64_t started_ms;         /* of the request being received, or of its answer; 0: none */
         struct request *request;
-        size_t charge;    /* of listener.memory, for what libmicrohttpd holds */
+        size_t charge;    /* of listener.memory, for what libmicrohttpd holds, and first_head */
         bool kept;        /* open after its first request */
         bool evicted;     /* shut down to make room; its end is on its way */
         char *first_head; /* raw, while capturing; NULL: none or used up */
@@ -67,7 +67,8 @@ struct request {
         struct quota_place place; /* while admitted */
         unsigned char *body;
         size_t size, room, total; /* kept, allocated, seen */
-        size_t work;              /* of listener.memory, beside room: its decoded and its packed form */
+        size_t work; /* of listener.memory, beside room: its decoded and its packed form, and a captured head
+                      */
         struct report report;
         struct capture_record *capture; /* NULL: not capturing */
         char content_type[256];
@@ -105,6 +106,8 @@ struct listener {
         pthread_mutex_t lock;
         struct request *answered;
         struct config *next_config;
+        struct capture *next_capture;
+        bool capture_changes; /* next_capture, which may be NULL, is to take capture's place */
 
         /* Read by anyone. */
         _Atomic bool stop;

@@ -3,6 +3,7 @@
 #include "listener_private.h"
 
 #include "fsp/clock.h"
+#include "fsp/confine.h"
 #include "fsp/log.h"
 #include <errno.h>
 #include <string.h>
@@ -36,35 +37,39 @@ static void resume_answered(struct listener *listener)
         }
 }
 
-static void change_capture(struct listener *listener, const struct config *old)
-{
-        const struct config *config = listener->config;
-        if (old && strcmp(old->listener.capture, config->listener.capture) == 0 &&
-            old->listener.capture_limit == config->listener.capture_limit)
-                return;
-        capture_close(listener->capture, 0);
-        listener->capture = NULL;
-        if (!*config->listener.capture)
-                return;
-        int r = capture_open(config->listener.capture, config->listener.capture_limit,
-                             config->listener.memory, &listener->capture);
-        if (r < 0)
-                log_mgr(LOG_ERROR, "Requests cannot be captured to %s: %s", config->listener.capture,
-                        strerror(-r));
-}
-
 static void take_config(struct listener *listener)
 {
+        struct config *old_config = NULL;
+        struct capture *old_capture = NULL;
         (void)pthread_mutex_lock(&listener->lock); /* as above */
-        struct config *config = listener->next_config;
-        listener->next_config = NULL;
+        if (listener->next_config) {
+                old_config = listener->config;
+                listener->config = listener->next_config;
+                listener->next_config = NULL;
+        }
+        if (listener->capture_changes) {
+                old_capture = listener->capture;
+                listener->capture = listener->next_capture;
+                listener->next_capture = NULL;
+                listener->capture_changes = false;
+        }
         (void)pthread_mutex_unlock(&listener->lock);
-        if (!config)
-                return;
-        struct config *old = listener->config;
-        listener->config = config;
-        change_capture(listener, old);
-        config_unref(old);
+        capture_close(old_capture, 0);
+        config_unref(old_config);
+}
+
+/* Strangers' bytes are read by this thread alone, and it needs no file but the
+ * logs: what leads the parsers astray then leads nowhere. */
+static void confine(const struct listener *listener)
+{
+        const char *const folders[] = { listener->config->log.directory, NULL };
+        int r = confine_thread(CONFINE_ALL, folders);
+        if (r > 0)
+                log_mgr(LOG_INFO, "The listener reaches no files but logs (Landlock, version %d)", r);
+        else if (r == 0)
+                log_mgr(LOG_INFO, "The listener is not kept from files: Landlock is not to be had here");
+        else
+                log_mgr(LOG_WARNING, "The listener cannot be kept from files: %s", strerror(-r));
 }
 
 static void start_accepting(struct listener *listener)
@@ -130,7 +135,7 @@ void *listener_loop(void *arg)
         struct epoll_event events[EVENTS];
         (void)pthread_setname_np(pthread_self(), "fspd-listener"); /* only a name */
         take_config(listener);
-        change_capture(listener, NULL);
+        confine(listener);
         start_accepting(listener);
         for (;;) {
                 bool stop = listener->stop;

@@ -125,12 +125,16 @@ static void capture_refusal(struct listener *listener, const char *head, size_t 
                             const char *from)
 {
         struct capture_record *record = capture_begin(listener->capture, "");
-        if (!record)
+        char *copy = record ? malloc(size) : NULL;
+        if (!copy) {
+                capture_discard(record);
                 return;
-        capture_raw_head(record, head, size);
+        }
+        memcpy(copy, head, size);
+        capture_raw_head(record, copy, size);
         record->verdict = verdict;
         strcpy(record->peer, from); /* the larger of the two */
-        capture_submit(listener->capture, record);
+        capture_submit(listener->capture, record, listener->config->listener.memory);
 }
 
 static void refuse(struct listener *listener, struct waiting *waiting, size_t size, enum verdict verdict,
@@ -151,6 +155,8 @@ static void refuse(struct listener *listener, struct waiting *waiting, size_t si
 static void hand_over(struct listener *listener, struct waiting *waiting, size_t head_size, size_t size)
 {
         size_t charge = head_size > ENGINE_USUAL / 2 ? ENGINE_MEMORY : ENGINE_USUAL;
+        if (!capture_is_over(listener->capture))
+                charge += head_size; /* kept for it */
         if (!memory_take(listener, charge, NULL)) {
                 refuse(listener, waiting, size, VERDICT_BUSY, "listener.memory is used up");
                 return;

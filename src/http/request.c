@@ -124,13 +124,14 @@ static void refuse(struct request *request, enum verdict verdict, const char *wh
 static void keep_head(struct request *request, struct MHD_Connection *mhd, const struct gate_head *head)
 {
         struct connection *connection = request->connection;
-        if (!connection->first_head) {
-                capture_head(request->capture, mhd, head->method, head->version);
+        if (connection->first_head) { /* its connection answers for it in listener.memory */
+                capture_raw_head(request->capture, connection->first_head, connection->first_head_size);
+                connection->first_head = NULL;
                 return;
         }
-        capture_raw_head(request->capture, connection->first_head, connection->first_head_size);
-        free(connection->first_head);
-        connection->first_head = NULL;
+        capture_head(request->capture, mhd, head->method, head->version);
+        request->work += request->capture->head_size;
+        request->listener->memory += request->capture->head_size;
 }
 
 static enum MHD_Result take_head(struct request *request, struct MHD_Connection *mhd, struct gate_head *head)
@@ -271,8 +272,8 @@ static enum MHD_Result finish_body(struct request *request, struct MHD_Connectio
         struct listener *listener = request->listener;
         /* Its decoded and its packed form are about as large.  They are gone as
          * soon as the writer is done, so they count, but are not asked for. */
-        request->work = 2 * request->size;
-        listener->memory += request->work;
+        request->work += 2 * request->size;
+        listener->memory += 2 * request->size;
         if (request->verdict == VERDICT_ACCEPTED && admit(request)) {
                 const char *why = NULL;
                 enum verdict verdict = reader_read(listener->reader, listener->config,
@@ -342,7 +343,8 @@ static void hand_to_capture(struct request *request)
         request->body = NULL;
         request->size = request->room = 0;
         if (request->listener->capture)
-                capture_submit(request->listener->capture, record);
+                capture_submit(request->listener->capture, record,
+                               request->listener->config->listener.memory);
         else
                 capture_discard(record);
 }

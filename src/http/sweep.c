@@ -1,4 +1,5 @@
-/* The absolute deadline of a request: from its first byte to its last.
+/* The absolute deadlines of a request, from its first byte to its last, and of
+ * its answer.
  *
  * libmicrohttpd's own timeout begins anew with each byte, and its first sign
  * of a request is the complete request line.  So once a second each connection
@@ -38,7 +39,8 @@ static void look_for_first_byte(struct connection *connection, int64_t now_ms)
 
 static bool is_ours_to_finish(const struct connection *connection)
 {
-        return connection->request && connection->request->phase >= PHASE_WAITING;
+        return connection->request &&
+               (connection->request->phase == PHASE_WAITING || connection->request->phase == PHASE_ANSWER);
 }
 
 void sweep_connections(struct listener *listener, int64_t now_ms)
@@ -54,9 +56,11 @@ void sweep_connections(struct listener *listener, int64_t now_ms)
                 if (!c->started_ms || now_ms - c->started_ms <= timeout_ms)
                         continue;
                 char text[INET6_ADDRSTRLEN];
-                log_isapi(LOG_WARNING,
-                          "Closed a connection from %s: its request was not complete after %lld s",
-                          limits_format(&c->peer, text), (long long)(timeout_ms / 1000));
+                bool answered = c->request && c->request->phase == PHASE_DONE;
+                log_isapi(LOG_WARNING, "Closed a connection from %s: its %s after %lld s",
+                          limits_format(&c->peer, text),
+                          answered ? "answer was not taken" : "request was not complete",
+                          (long long)(timeout_ms / 1000));
                 (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
         }
 }

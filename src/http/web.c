@@ -2,6 +2,8 @@
  * the listener's loop, so that readers never hold up a client. */
 #include "fsp/web.h"
 
+#include "fsp/confine.h"
+#include "fsp/log.h"
 #include "listener_private.h"
 #include "web_request.h"
 #include <assert.h>
@@ -28,6 +30,7 @@ struct web {
         size_t route_count;
         void *arg;
         void (*begin)(void *arg);
+        const char *const *folders; /* NULL once its thread is confined to them */
         char url[LISTENER_URL_SIZE];
         /* The open connections, the longest open one first; its thread's. */
         int sockets[CONNECTIONS];
@@ -333,6 +336,16 @@ static void forget(struct web *web, int socket)
                 }
 }
 
+/* The thread is libmicrohttpd's, so it binds itself when it is first heard of:
+ * before it has read a byte. */
+static void confine(struct web *web)
+{
+        int r = web->folders ? confine_thread(CONFINE_ALL, web->folders) : 0;
+        if (r < 0)
+                log_mgr(LOG_WARNING, "The web page cannot be kept from files: %s", strerror(-r));
+        web->folders = NULL;
+}
+
 /* The end comes by itself when libmicrohttpd finds the socket shut. */
 static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
                           enum MHD_ConnectionNotificationCode code)
@@ -347,6 +360,7 @@ static void on_connection(void *arg, struct MHD_Connection *mhd, void **context,
                 forget(web, info->connect_fd);
                 return;
         }
+        confine(web);
         if (web->open >= CONNECTIONS - SPARE_CONNECTIONS) {
                 (void)shutdown(web->sockets[0], SHUT_RDWR); /* it may be gone already */
                 forget(web, web->sockets[0]);
@@ -366,6 +380,7 @@ int web_start(const struct web_options *options, struct web **ret_web)
         web->routes = options->routes;
         web->route_count = options->route_count;
         web->arg = options->arg;
+        web->folders = options->folders;
         web->begin = options->begin;
         accept_describe(socket, "/", web->url);
         errno = 0;

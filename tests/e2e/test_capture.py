@@ -1,4 +1,6 @@
 """Capturing raw requests, for the first contact with a real client."""
+import signal
+
 import pytest
 from fsp import PATH, request, wait_until
 from messages import body
@@ -62,6 +64,21 @@ def test_what_did_not_come_whole_was_answered_nothing(capturing):
     wait_captured(folder, b"X-Mark: 4718")
     answers = wait_until(lambda: list(folder.glob("*.answer")), 5, "the answer's file")
     assert [b"status: none\n" in a.read_bytes() for a in answers] == [True]
+
+
+def test_a_reload_changes_the_folder(capturing, tmp_path):
+    fsp, folder = capturing(capture_limit="2")
+    other = tmp_path / "other"
+    fsp.post(b"to the first")
+    wait_captured(folder, b"to the first")
+    fsp.configure({"listener": {"capture": other}})
+    fsp.signal(signal.SIGHUP)
+    wait_until(other.is_dir, 10, "the other folder")
+
+    def taken():
+        assert fsp.post(b"to the other").status == 400
+        return b"to the other" in captured(other)
+    wait_until(taken, 10, "a capture in the other folder")
 
 
 def test_the_capture_is_bounded(capturing):

@@ -1,5 +1,6 @@
 """How much of it one client, or all of them, may take."""
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -242,6 +243,21 @@ def test_a_request_that_dribbles_is_cut_off_by_the_clock_and_not_by_its_pauses(m
         took = time.monotonic() - began
         assert 1 < took < 7, f"{took:.1f} s for a request_timeout of 2 s"
     fsp.accept(body())
+
+
+def test_who_does_not_take_its_answers_is_cut_off(make_fsp):
+    fsp = make_fsp({"listener": {"request_timeout": "2s", "idle_timeout": "1h"}})
+    questions = request(method="GET", length=False) * 100
+    with fsp.connect() as connection:
+        connection.send(questions)
+        assert connection.reply().status == 405  # and its place is kept
+        connection.socket.settimeout(0.5)
+        with contextlib.suppress(socket.timeout):
+            while connection.socket.send(questions):
+                pass
+        poll = select.poll()
+        poll.register(connection.socket, select.POLLRDHUP)
+        assert poll.poll(12000), "still open after 12 s"
 
 
 def test_honest_clients_are_served_while_others_dribble(make_fsp):

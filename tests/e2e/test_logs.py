@@ -201,6 +201,18 @@ def test_a_log_rolls_over_and_both_parts_parse(make_fsp):
     assert {p.name for p in fsp.log.iterdir()} <= {"fspmgr.log", "fspisapi.log", "fspisapi.lo_"}
 
 
+def test_a_log_rolls_over_in_the_folder_of_a_reload_too(make_fsp, tmp_path):
+    fsp, other = make_fsp({"log": {"max_size": "64K"}}), tmp_path / "other"
+    other.mkdir()
+    fsp.configure({"log": {"directory": other}})
+    fsp.signal(signal.SIGHUP)
+    wait_until(lambda: (other / "fspmgr.log").exists() and "is in force" in (other / "fspmgr.log").read_text(), what="the reload")
+    flood(fsp, 1500)
+    wait_until((other / "fspisapi.lo_").exists, what="fspisapi.lo_")
+    fsp.stop()
+    check_isapi((other / "fspisapi.lo_").read_bytes() + (other / "fspisapi.log").read_bytes())
+
+
 def test_no_history_is_kept_when_none_is_wanted(make_fsp):
     fsp = make_fsp({"log": {"max_size": "64K", "max_history": "0"}})
     flood(fsp, 1500)

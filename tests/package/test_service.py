@@ -1,4 +1,5 @@
 """The service under a real systemd: started, reloaded, frozen, killed, restarted under load, and in its sandbox."""
+import ctypes
 import json
 import re
 
@@ -8,6 +9,11 @@ from service import CONFIG, Service
 
 INFO, ERROR = "6", "3"
 CAP_NET_BIND_SERVICE = 1 << 10
+SYS_LANDLOCK_CREATE_RULESET = 444
+
+
+def landlock_is_here():
+    return ctypes.CDLL(None).syscall(SYS_LANDLOCK_CREATE_RULESET, None, 0, 1) > 0
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +100,13 @@ def test_the_sandbox_is_in_force(fspd):
     assert fspd.run("nsenter", "-t", fspd.pid(), "-m", "ls", "/root", "/home", check=False).stdout.split() == ["/home:", "/root:"]
     assert "/dev/mem" not in fspd.inside("ls", "/dev").stdout
     assert fspd.inside("sh", "-c", "ls -d /proc/1").returncode != 0  # other users' processes are not seen
+
+
+def test_the_filter_of_system_calls_lets_the_listener_confine_itself(fspd):
+    said = [e["MESSAGE"] for e in fspd.journal() if "Landlock" in str(e.get("MESSAGE"))]
+    assert said
+    if landlock_is_here():
+        assert all("The listener reaches no files but logs" in line for line in said), said
 
 
 def test_an_inbox_may_be_mounted_while_it_runs(fspd):
