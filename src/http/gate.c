@@ -76,13 +76,13 @@ static enum MHD_Result walk_header(void *arg, enum MHD_ValueKind kind, const cha
         return MHD_YES;
 }
 
-static bool is_printable(const char *text)
+const char *gate_uri_end(const char *uri)
 {
-        for (; *text; text++) {
-                if ((unsigned char)*text <= 0x20 || (unsigned char)*text == 0x7F)
-                        return false;
+        for (; *uri; uri++) {
+                if ((unsigned char)*uri <= 0x20 || (unsigned char)*uri == 0x7F)
+                        return NULL;
         }
-        return true;
+        return uri;
 }
 
 /* Exactly one way to tell where the body ends. */
@@ -125,7 +125,7 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
         walk->next = head->version + strlen(head->version) + 2;
         bool line_ok = head->url == head->method + strlen(head->method) + 1 &&
                        head_token_length(head->method, strlen(head->method)) == strlen(head->method) &&
-                       is_printable(head->url) && head->uri_end + 1 == head->version;
+                       head->uri_end && head->uri_end + 1 == head->version;
         int fields = MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header, walk);
         if (fields >= HEAD_MAX_LINES) {
                 *ret_why = NULL;

@@ -18,7 +18,7 @@
 struct gate_head {
         const char *method, *url, *version; /* as libmicrohttpd gives them */
         const char *start;                  /* where the connection's heads begin; NULL: this is the first */
-        const char *uri_end;                /* of the raw URI, before it was taken apart */
+        const char *uri_end;                /* gate_uri_end, before it was taken apart */
         const char *content_type;           /* NULL: none */
         const char *forwarded_for;          /* the last X-Forwarded-For; NULL: none */
         bool expects;                       /* 100-continue */
@@ -26,6 +26,10 @@ struct gate_head {
         bool chunked;
         uint64_t length; /* 0 when chunked */
 };
+
+/* Where the raw URI ends in libmicrohttpd's memory; NULL: it has a blank or a
+ * control character, which the library takes as part of the URI. */
+const char *gate_uri_end(const char *uri);
 
 /* VERDICT_ACCEPTED, or the first rule broken; *ret_why says more when not
  * NULL.  head's first five are given, the rest is filled as far as known. */

@@ -187,6 +187,12 @@ bool limits_take(struct limits *limits, const struct client_address *address, co
         return true;
 }
 
+bool limits_has(struct limits *limits, const struct client_address *address, const struct config *config,
+                int64_t now_ms)
+{
+        return unlimited(config) || refill(limits, address, config, now_ms)->tokens >= 1;
+}
+
 void limits_refund(struct limits *limits, const struct client_address *address, const struct config *config,
                    int64_t now_ms)
 {

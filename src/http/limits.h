@@ -40,6 +40,9 @@ void limits_disconnect(struct client *client);
 /* One more accepted message?  Takes a token; limits_refund gives it back. */
 bool limits_take(struct limits *limits, const struct client_address *address, const struct config *config,
                  int64_t now_ms);
+/* Would it get one? */
+bool limits_has(struct limits *limits, const struct client_address *address, const struct config *config,
+                int64_t now_ms);
 void limits_refund(struct limits *limits, const struct client_address *address, const struct config *config,
                    int64_t now_ms);
 

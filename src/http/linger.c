@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdbool.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -37,9 +36,9 @@ void linger_add(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms)
                 keep(linger, epoll_fd, EPOLL_CTL_ADD, copy, now_ms);
 }
 
-void linger_take(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms)
+void linger_take(struct lingering *linger, int epoll_fd, int fd, bool watched, int64_t now_ms)
 {
-        keep(linger, epoll_fd, EPOLL_CTL_MOD, fd, now_ms);
+        keep(linger, epoll_fd, watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, now_ms);
 }
 
 void linger_drain(struct lingering *linger, int fd)

@@ -8,6 +8,7 @@
 #ifndef LINGER_H
 #define LINGER_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #define LINGER_MAX 256
@@ -24,8 +25,8 @@ struct lingering {
 /* Takes a copy of fd, whose owner closes it as usual.  When there are too many
  * already, or no descriptor is left, the answer takes its chance. */
 void linger_add(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms);
-/* Takes fd itself, which the loop's epoll set has already. */
-void linger_take(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms);
+/* Takes fd itself; watched: the loop's epoll set has it already. */
+void linger_take(struct lingering *linger, int epoll_fd, int fd, bool watched, int64_t now_ms);
 /* Something came on fd. */
 void linger_drain(struct lingering *linger, int fd);
 /* Ends those whose time is over; all of them with INT64_MAX. */

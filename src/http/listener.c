@@ -74,8 +74,9 @@ static int start_engine(struct listener *listener)
                 listener->mhd ? MHD_get_daemon_info(listener->mhd, MHD_DAEMON_INFO_EPOLL_FD) : NULL;
         if (!info)
                 return errno ? -errno : -EIO;
-        struct epoll_event event = { .events = EPOLLIN, .data.fd = info->epoll_fd };
-        if (epoll_ctl(listener->epoll_fd, EPOLL_CTL_ADD, info->epoll_fd, &event) < 0)
+        listener->engine_fd = info->epoll_fd;
+        struct epoll_event event = { .events = EPOLLIN, .data.fd = listener->engine_fd };
+        if (epoll_ctl(listener->epoll_fd, EPOLL_CTL_ADD, listener->engine_fd, &event) < 0)
                 return -errno;
         event.data.fd = listener->event_fd;
         return epoll_ctl(listener->epoll_fd, EPOLL_CTL_ADD, listener->event_fd, &event) < 0 ? -errno : 0;

@@ -62,7 +62,7 @@ struct request {
         const char *why;      /* more about it, for the log; static text or NULL */
         struct client_address client;
         bool close, on_client_path, admitted, charged;
-        const char *uri_end;      /* where the raw URI ends in libmicrohttpd's memory */
+        const char *uri_end;      /* as in struct gate_head */
         int64_t started_us;       /* monotonic: its head */
         struct quota_place place; /* while admitted */
         unsigned char *body;
@@ -80,8 +80,8 @@ struct listener {
         struct quota *quota;
         struct limits *limits;
         struct MHD_Daemon *mhd;
-        int socket, epoll_fd, event_fd;
-        unsigned max_connections; /* listener.connections, or what descriptors allow */
+        int socket, epoll_fd, event_fd, engine_fd; /* engine_fd: libmicrohttpd's own epoll set */
+        unsigned max_connections;                  /* listener.connections, or what descriptors allow */
         pthread_t thread;
         bool started;
         char url[LISTENER_URL_SIZE];
@@ -98,9 +98,9 @@ struct listener {
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */
         struct porch *porch;
-        struct arrival *arrival; /* while MHD_add_connection runs */
-        bool accept_paused;
-        int64_t sweep_ms; /* monotonic: of the next sweep */
+        struct arrival *arrival;        /* while MHD_add_connection runs */
+        bool accept_paused, engine_due; /* engine_due: libmicrohttpd may have something to do */
+        int64_t sweep_ms;               /* monotonic: of the next sweep */
 
         /* Under lock: what others leave for the loop. */
         pthread_mutex_t lock;

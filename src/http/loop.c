@@ -33,6 +33,7 @@ static void resume_answered(struct listener *listener)
                 request->phase = PHASE_ANSWER;
                 request->verdict = request->intake.verdict;
                 MHD_resume_connection(request->connection->mhd);
+                listener->engine_due = true;
                 request = next;
         }
 }
@@ -94,8 +95,10 @@ static int wait_ms(struct listener *listener, int64_t now_ms, int64_t bound_ms)
 {
         MHD_UNSIGNED_LONG_LONG mhd_ms;
         int64_t ms = listener->sweep_ms > now_ms ? listener->sweep_ms - now_ms : 0;
-        if (MHD_get_timeout(listener->mhd, &mhd_ms) == MHD_YES && (int64_t)mhd_ms < ms)
+        if (MHD_get_timeout(listener->mhd, &mhd_ms) == MHD_YES && (int64_t)mhd_ms < ms) {
                 ms = (int64_t)mhd_ms;
+                listener->engine_due = true;
+        }
         if (bound_ms > 0 && bound_ms < ms)
                 ms = bound_ms;
         return (int)ms;
@@ -106,13 +109,25 @@ static void handle_events(struct listener *listener, const struct epoll_event *e
         for (int i = 0; i < count; i++) {
                 int fd = events[i].data.fd;
                 eventfd_t rings;
-                if (fd == listener->event_fd)
+                if (fd == listener->engine_fd)
+                        listener->engine_due = true;
+                else if (fd == listener->event_fd)
                         (void)eventfd_read(fd, &rings); /* only to be silent again */
                 else if (fd == listener->socket)
                         accept_clients(listener);
                 else if (!porch_look(listener, fd, events[i].events))
-                        linger_drain(&listener->linger, fd); /* not found when it is MHD's own */
+                        linger_drain(&listener->linger, fd);
         }
+}
+
+/* It asks the kernel each time, so only when there may be something. */
+static void run_engine(struct listener *listener)
+{
+        if (!listener->engine_due)
+                return;
+        listener->engine_due = false;
+        if (MHD_run(listener->mhd) != MHD_YES)
+                log_mgr(LOG_ERROR, "The HTTP engine failed to run");
 }
 
 static void sweep(struct listener *listener, int64_t now_ms)
@@ -121,6 +136,7 @@ static void sweep(struct listener *listener, int64_t now_ms)
         if (now_ms < listener->sweep_ms)
                 return;
         listener->sweep_ms = now_ms + SWEEP_MS;
+        listener->engine_due = true; /* it has time-outs of its own */
         take_config(listener);
         porch_sweep(listener, now_ms);
         sweep_connections(listener, now_ms);
@@ -149,8 +165,7 @@ void *listener_loop(void *arg)
                                        wait_ms(listener, now_ms, greeting_ms));
                 handle_events(listener, events, count);
                 resume_answered(listener);
-                if (MHD_run(listener->mhd) != MHD_YES)
-                        log_mgr(LOG_ERROR, "The HTTP engine failed to run");
+                run_engine(listener);
                 ledger_submit(listener->ledger, &listener->prepared);
                 sweep(listener, clock_monotonic_ms());
         }

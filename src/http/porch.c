@@ -9,6 +9,7 @@
 
 #include "fsp/clock.h"
 #include "fsp/log.h"
+#include "gate.h"
 #include "head.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ struct waiting {
         struct client_address peer;
         struct sockaddr_storage address;
         socklen_t address_size;
+        bool watched;                 /* in the loop's epoll set */
         int64_t since_ms, started_ms; /* monotonic; started: first byte, 0: none yet */
 };
 
@@ -95,32 +97,6 @@ void porch_free(struct listener *listener)
         listener->porch = NULL;
 }
 
-void porch_enter(struct listener *listener, int fd, struct client *client, const struct client_address *peer,
-                 const struct sockaddr_storage *address, socklen_t size)
-{
-        struct porch *porch = listener->porch;
-        struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = fd };
-        struct waiting *waiting = (size_t)fd < porch->fds ? calloc(1, sizeof(*waiting)) : NULL;
-        if (!waiting || epoll_ctl(listener->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
-                limits_disconnect(client);
-                (void)close(fd); /* nothing is in it */
-                free(waiting);
-                return;
-        }
-        *waiting = (struct waiting){ .next = porch->first,
-                                     .fd = fd,
-                                     .client = client,
-                                     .peer = *peer,
-                                     .address = *address,
-                                     .address_size = size,
-                                     .since_ms = clock_monotonic_ms() };
-        if (waiting->next)
-                waiting->next->previous = waiting;
-        porch->first = waiting;
-        porch->by_fd[fd] = waiting;
-        listener->connection_count++;
-}
-
 static void capture_refusal(struct listener *listener, const char *head, size_t size, enum verdict verdict,
                             const char *from)
 {
@@ -142,13 +118,41 @@ static void refuse(struct listener *listener, struct waiting *waiting, size_t si
 {
         char text[512], from[INET6_ADDRSTRLEN];
         (void)limits_format(&waiting->peer, from);
-        listener->verdicts[verdict]++;
+        if (verdict != VERDICT_PATH) /* which is nobody's message */
+                listener->verdicts[verdict]++;
         log_isapi(LOG_WARNING, "Refused with %u a request from %s: %s%s%s", verdict_info(verdict)->status,
                   from, verdict_info(verdict)->text, why ? "; " : "", why ? why : "");
         capture_refusal(listener, listener->porch->peeked, size, verdict, from);
-        /* Who does not take it at once sees the close. */
-        (void)send(waiting->fd, text, reply_format(verdict, text, sizeof(text)), MSG_DONTWAIT | MSG_NOSIGNAL);
-        linger_take(&listener->linger, listener->epoll_fd, take_off(listener, waiting), clock_monotonic_ms());
+        /* What was looked at is taken, else it would wake the loop, and a close
+         * be a reset.  The answer goes out with the end of our side; who does
+         * not take it at once sees the close. */
+        (void)recv(waiting->fd, listener->porch->peeked, size, MSG_DONTWAIT);
+        (void)send(waiting->fd, text, reply_format(verdict, text, sizeof(text)),
+                   MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+        bool watched = waiting->watched;
+        linger_take(&listener->linger, listener->epoll_fd, take_off(listener, waiting), watched,
+                    clock_monotonic_ms());
+}
+
+/* What needs no look at the body, and would cost the engine's work: a path that
+ * is none of ours, and a client over its rate.  While capturing the body is
+ * wanted all the same, and a proxy's clients are told apart by the engine. */
+static enum verdict judge_early(struct listener *listener, const struct waiting *waiting)
+{
+        const struct config *config = listener->config;
+        char *head = listener->porch->peeked;
+        if (!capture_is_over(listener->capture) || limits_is_trusted(config, &waiting->peer))
+                return VERDICT_ACCEPTED;
+        char *target = head + strcspn(head, " ") + 1, *end = target + strcspn(target, " ?"), after = *end;
+        *end = '\0';
+        bool ours = gate_is_client_path(config, target);
+        *end = after;
+        if (!ours)
+                return VERDICT_PATH;
+        bool posts = strncmp(head, "POST ", 5) == 0 || strncmp(head, "CCM_POST ", 9) == 0;
+        return posts && !limits_has(listener->limits, &waiting->peer, config, clock_monotonic_ms())
+                       ? VERDICT_RATE
+                       : VERDICT_ACCEPTED;
 }
 
 /* The head is sound: from here on the connection is libmicrohttpd's. */
@@ -170,7 +174,8 @@ static void hand_over(struct listener *listener, struct waiting *waiting, size_t
         unlink_waiting(listener->porch, waiting);
         listener->connection_count--;
         listener->arrival = &arrival;
-        bool ours = epoll_ctl(listener->epoll_fd, EPOLL_CTL_DEL, waiting->fd, NULL) < 0;
+        bool ours = waiting->watched && epoll_ctl(listener->epoll_fd, EPOLL_CTL_DEL, waiting->fd, NULL) < 0;
+        listener->engine_due = true;
         if (ours)
                 (void)close(waiting->fd); /* the client tries again */
         else if (MHD_add_connection(listener->mhd, waiting->fd, (struct sockaddr *)&waiting->address,
@@ -184,30 +189,73 @@ static void hand_over(struct listener *listener, struct waiting *waiting, size_t
         free(waiting);
 }
 
-bool porch_look(struct listener *listener, int fd, uint32_t events)
+/* Afterwards it may not be on the porch any more. */
+static void look(struct listener *listener, struct waiting *waiting, uint32_t events)
 {
-        struct porch *porch = listener->porch;
-        struct waiting *waiting = (size_t)fd < porch->fds ? porch->by_fd[fd] : NULL;
-        if (!waiting)
-                return false;
-        ssize_t size = recv(fd, porch->peeked, sizeof(porch->peeked), MSG_PEEK | MSG_DONTWAIT);
+        char *peeked = listener->porch->peeked;
+        ssize_t size = recv(waiting->fd, peeked, HEAD_MAX, MSG_PEEK | MSG_DONTWAIT);
         if (size <= 0) {
                 if (size == 0 || (errno != EAGAIN && errno != EINTR))
                         send_away(listener, waiting);
-                return true;
+                return;
         }
         if (!waiting->started_ms)
                 waiting->started_ms = clock_monotonic_ms();
         size_t head_size;
         const char *why;
-        enum verdict verdict = head_check(porch->peeked, (size_t)size, &head_size, &why);
+        enum verdict verdict = head_check(peeked, (size_t)size, &head_size, &why);
+        if (head_size)
+                verdict = judge_early(listener, waiting);
         if (verdict != VERDICT_ACCEPTED)
                 refuse(listener, waiting, (size_t)size, verdict, why);
         else if (head_size)
                 hand_over(listener, waiting, head_size, (size_t)size);
         else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
                 send_away(listener, waiting); /* no more will come */
-        return true;
+}
+
+bool porch_look(struct listener *listener, int fd, uint32_t events)
+{
+        struct porch *porch = listener->porch;
+        struct waiting *waiting = (size_t)fd < porch->fds ? porch->by_fd[fd] : NULL;
+        if (waiting)
+                look(listener, waiting, events);
+        return waiting;
+}
+
+static bool watch(const struct listener *listener, struct waiting *waiting)
+{
+        struct epoll_event event = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.fd = waiting->fd };
+        waiting->watched = epoll_ctl(listener->epoll_fd, EPOLL_CTL_ADD, waiting->fd, &event) == 0;
+        return waiting->watched;
+}
+
+void porch_enter(struct listener *listener, int fd, struct client *client, const struct client_address *peer,
+                 const struct sockaddr_storage *address, socklen_t size)
+{
+        struct porch *porch = listener->porch;
+        struct waiting *waiting = (size_t)fd < porch->fds ? calloc(1, sizeof(*waiting)) : NULL;
+        if (!waiting) {
+                limits_disconnect(client);
+                (void)close(fd); /* nothing is in it */
+                return;
+        }
+        *waiting = (struct waiting){ .next = porch->first,
+                                     .fd = fd,
+                                     .client = client,
+                                     .peer = *peer,
+                                     .address = *address,
+                                     .address_size = size,
+                                     .since_ms = clock_monotonic_ms() };
+        if (waiting->next)
+                waiting->next->previous = waiting;
+        porch->first = waiting;
+        porch->by_fd[fd] = waiting;
+        listener->connection_count++;
+        look(listener, waiting, 0); /* most often its head is there already */
+        waiting = porch->by_fd[fd];
+        if (waiting && !watch(listener, waiting))
+                send_away(listener, waiting);
 }
 
 int64_t porch_greeting_ms(const struct listener *listener, int64_t now_ms)

@@ -76,11 +76,14 @@ enum MHD_Result reply_queue(struct replies *replies, struct MHD_Connection *mhd,
 size_t reply_format(enum verdict verdict, char *ret_text, size_t size)
 {
         const struct verdict_info *info = verdict_info(verdict);
+        char retry[32] = "";
+        if (info->retry_after_s)
+                (void)snprintf(retry, sizeof(retry), "Retry-After: %u\r\n", info->retry_after_s); /* fits */
         int length = snprintf(ret_text, size,
                               "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\n"
-                              "Content-Length: %zu\r\nConnection: close\r\n\r\n%s\n",
+                              "Content-Length: %zu\r\n%sConnection: close\r\n\r\n%s\n",
                               info->status, MHD_get_reason_phrase_for(info->status), strlen(info->text) + 1,
-                              info->text);
+                              retry, info->text);
         assert(length > 0 && (size_t)length < size);
         return (size_t)length;
 }

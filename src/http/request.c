@@ -107,7 +107,7 @@ void *request_begin(void *arg, const char *uri, struct MHD_Connection *mhd)
         note_peer(request);
         if (!request->connection->started_ms)
                 request->connection->started_ms = clock_monotonic_ms();
-        request->uri_end = uri + strlen(uri);
+        request->uri_end = gate_uri_end(uri);
         request->capture = capture_begin(listener->capture, uri);
         return request;
 }

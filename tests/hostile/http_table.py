@@ -295,14 +295,17 @@ TABLE.refuses(400, {
     "a SIP request": b"INVITE sip:a@b SIP/2.0\r\nTo: a\r\n\r\n",
 })
 TABLE.refuses(400, {
-    f"the request line {s[:50]!r}": header(start=s) for s in (
+    "a blank in the query": header(start=line(target=PATH + "?a b")),
+    "a request line in the query": header(start=line(target=PATH + "?x HTTP/1.1POST " + PATH)),
+    "a tab in the query": header(start=line(target=PATH + "?a\tb")),
+    **{f"the request line {s[:50]!r}": header(start=s) for s in (
         b"POST", b"POST ", b"POST  ", b" POST " + PATH.encode() + b" HTTP/1.1", b"POST  " + PATH.encode() + b" HTTP/1.1",
         line() + b" ", line() + b" x", b"POST " + PATH.encode() + b"  HTTP/1.1", b"POST\t" + PATH.encode() + b"\tHTTP/1.1",
         b"POST\x0b" + PATH.encode() + b" HTTP/1.1", b"POST " + PATH.encode(), b"POST " + PATH.encode() + b" ",
         b"POST " + PATH.encode() + b"\0 HTTP/1.1", b"POST " + PATH.encode() + b"?\0 HTTP/1.1", b"PO\0ST " + PATH.encode() + b" HTTP/1.1",
         b"P(ST " + PATH.encode() + b" HTTP/1.1", b"P\xd6ST " + PATH.encode() + b" HTTP/1.1", b"P/ST " + PATH.encode() + b" HTTP/1.1",
         b"POST: " + PATH.encode() + b" HTTP/1.1", b"POST " + PATH.encode() + b"\x7f HTTP/1.1", b"POST /a b HTTP/1.1",
-        b"POST " + PATH.encode() + b"\rX HTTP/1.1", b"HTTP/1.1 200 OK")
+        b"POST " + PATH.encode() + b"\rX HTTP/1.1", b"HTTP/1.1 200 OK")},
 })
 TABLE.refuses(400, {
     f"the version {v!r}": header(start=line(version=v)) for v in (
