@@ -21,6 +21,7 @@ struct parser {
         xmlParserCtxt *context;
         /* of the message in hand */
         struct facts facts;
+        bool begun;           /* an element was seen */
         enum verdict verdict; /* other than VERDICT_ACCEPTED: stopped, nothing more counts */
         const char *why;
 };
@@ -42,6 +43,7 @@ static void on_start_element(void *arg, const xmlChar *name, const xmlChar *pref
 
         (void)prefix, (void)namespace_count, (void)namespaces; /* the URI says it all */
         (void)defaulted_count;                                 /* only a DOCTYPE makes any */
+        parser->begun = true;
         if (parser->verdict != VERDICT_ACCEPTED)
                 return;
         enum verdict verdict = facts_enter(&parser->facts, (const char *)name, (const char *)uri,
@@ -148,9 +150,7 @@ enum verdict parser_read(struct parser *parser, enum config_validate validate, c
         assert(size <= INT_MAX);
         /* libxml2 makes its state of this thread at first use, and does not
          * look whether it got it. */
-        if (!xmlGetGlobalState())
-                return VERDICT_BUSY;
-        if (report_prepare(report, size) < 0)
+        if (!xmlGetGlobalState() || report_prepare(report, size) < 0)
                 return VERDICT_BUSY;
         if (xmlDictSize(parser->context->dict) > MAX_DICTIONARY && renew_context(parser) < 0)
                 return VERDICT_BUSY;
@@ -167,6 +167,8 @@ enum verdict parser_read(struct parser *parser, enum config_validate validate, c
         }
         if (!context->wellFormed || !context->nsWellFormed)
                 return VERDICT_NOT_XML;
+        if (!parser->begun) /* without memory for its input the library reads nothing, and says nothing */
+                return VERDICT_BUSY;
         const char *missing = facts_missing(&parser->facts);
         if (missing == NULL || validate == VALIDATE_WELLFORMED)
                 return VERDICT_ACCEPTED;
