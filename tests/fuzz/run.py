@@ -14,7 +14,8 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 DONE = re.compile(rb"Done (\d+) runs in (\d+) second")
-LARGEST = {"message": 16384, "expat": 16384, "head": 40000, "rebuild": 4096, "name": 64}
+LARGEST = {"message": 16384, "expat": 16384, "memory": 16384, "head": 40000, "gate": 40000, "rebuild": 4096, "name": 64}
+WORDS = {"gate": "head", "memory": "message"}  # whose dictionary
 SLOW = {"rebuild": 10}  # seconds that one input may take; 2 for others
 
 
@@ -31,7 +32,7 @@ def run(build, name, time, seed):
     command = [build / f"fuzz_{name}", f"-max_total_time={time}", f"-max_len={LARGEST.get(name, 8192)}", "-print_final_stats=1",
                f"-timeout={SLOW.get(name, 2)}", "-rss_limit_mb=2048", f"-artifact_prefix={build}/crash-{name}-",
                f"-seed={seed}", corpus, HERE / "corpus" / name]
-    words = HERE / f"{name}.dict"
+    words = HERE / f"{WORDS.get(name, name)}.dict"
     if words.exists():
         command.insert(1, f"-dict={words}")
     done = subprocess.run([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
