@@ -98,10 +98,12 @@ static void take_connection(struct listener *listener, int fd, const struct sock
         const struct config *config = listener->config;
         struct client_address peer = limits_address((const struct sockaddr *)address);
         bool trusted = limits_is_trusted(config, &peer);
-        struct client *client = NULL;
-        if (listener->connection_count < listener->max_connections)
-                client = limits_connect(listener->limits, &peer,
-                                        trusted ? 0 : config->listener.connections_per_client);
+        struct client *client = limits_connect(listener->limits, &peer,
+                                               trusted ? 0 : config->listener.connections_per_client);
+        if (client && listener->connection_count >= listener->max_connections && !porch_make_room(listener)) {
+                limits_disconnect(client);
+                client = NULL;
+        }
         if (client) {
                 porch_enter(listener, fd, client, &peer, address, size);
                 return;

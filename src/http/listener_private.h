@@ -137,6 +137,9 @@ void porch_enter(struct listener *listener, int fd, struct client *client, const
                  const struct sockaddr_storage *address, socklen_t size);
 /* Something came on fd; false when it is not of the porch. */
 bool porch_look(struct listener *listener, int fd, uint32_t events);
+/* The one that has waited longest is closed; false: nobody waits.  An honest one
+ * speaks within milliseconds, so it is never the oldest of a crowd. */
+bool porch_make_room(struct listener *listener);
 /* How long a stop still waits for the newest connection to begin a request. */
 int64_t porch_greeting_ms(const struct listener *listener, int64_t now_ms);
 void porch_sweep(struct listener *listener, int64_t now_ms);

@@ -33,7 +33,7 @@ struct waiting {
 };
 
 struct porch {
-        struct waiting *first;
+        struct waiting *first, *last; /* the newest, the oldest */
         struct waiting **by_fd;
         size_t fds;
         char peeked[HEAD_MAX];
@@ -65,6 +65,8 @@ static void unlink_waiting(struct porch *porch, struct waiting *waiting)
                 porch->first = waiting->next;
         if (waiting->next)
                 waiting->next->previous = waiting->previous;
+        else
+                porch->last = waiting->previous;
         porch->by_fd[waiting->fd] = NULL;
 }
 
@@ -83,6 +85,18 @@ static void send_away(struct listener *listener, struct waiting *waiting)
 {
         /* Leaves the epoll set by itself; what is unread is not wanted. */
         (void)close(take_off(listener, waiting));
+}
+
+bool porch_make_room(struct listener *listener)
+{
+        struct waiting *oldest = listener->porch->last;
+        char text[INET6_ADDRSTRLEN];
+        if (!oldest)
+                return false;
+        log_isapi(LOG_WARNING, "Closed a connection from %s: it gave way to others",
+                  limits_format(&oldest->peer, text));
+        send_away(listener, oldest);
+        return true;
 }
 
 void porch_free(struct listener *listener)
@@ -249,6 +263,8 @@ void porch_enter(struct listener *listener, int fd, struct client *client, const
                                      .since_ms = clock_monotonic_ms() };
         if (waiting->next)
                 waiting->next->previous = waiting;
+        else
+                porch->last = waiting;
         porch->first = waiting;
         porch->by_fd[fd] = waiting;
         listener->connection_count++;

@@ -120,6 +120,15 @@ def test_connections_beyond_the_limit_of_a_client_are_closed_or_answered_503(mak
         wait_until(again, 5, "a free place")
 
 
+@pytest.mark.parametrize("said", [b"", b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\nX: "])
+def test_a_crowd_that_does_not_ask_keeps_nobody_out(make_fsp, said):
+    fsp = make_fsp({"listener": {"connections": "64", "connections_per_client": "64", "idle_timeout": "1h", "request_timeout": "1h"}})
+    with contextlib.ExitStack() as held:
+        for _ in range(64):
+            held.enter_context(fsp.connect()).send(said)
+        assert [fsp.post(body(), source="127.0.0.2").status for _ in range(5)] == [200] * 5
+
+
 def test_a_full_table_of_connections_recovers(make_fsp):
     fsp = make_fsp({"listener": {"connections": "64", "connections_per_client": "64", "idle_timeout": "2s",
                                  "request_timeout": "2s"}})
