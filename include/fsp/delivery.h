@@ -63,7 +63,12 @@ int delivery_quarantine_broken(struct ledger *ledger);
 
 /* A message found as a staged file without a row: staged again, or, with a
  * reason, quarantined. */
-int delivery_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
-                    const char *quarantine_reason);
+struct delivery_import {
+        struct message_name name;
+        struct report report;
+        const char *reason; /* or NULL */
+};
+/* All of them in one commit, or none. */
+int delivery_import(struct ledger *ledger, const struct delivery_import *imports, size_t count);
 
 #endif

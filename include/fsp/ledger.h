@@ -70,16 +70,8 @@ struct ledger_intake {
         size_t packed_size, packed_room;
 };
 int ledger_intake_prepare(struct ledger_intake *intake); /* -ENOMEM */
-/* Messages that are submitted together, in the order they were collected: one
- * wake-up of the writer, and as a rule one commit.  Starts empty ({ 0 }). */
-struct ledger_intakes {
-        struct ledger_job *first, *last;
-        unsigned count;
-};
-void ledger_collect(struct ledger_intakes *intakes, struct ledger_intake *intake);
-/* Empties intakes and returns at once; each one's done is called in the
- * writer's thread, with the verdict set. */
-void ledger_submit(struct ledger *ledger, struct ledger_intakes *intakes);
+/* Returns at once; done is called in the writer's thread, with the verdict set. */
+void ledger_submit(struct ledger *ledger, struct ledger_intake *intake);
 void ledger_intake_free(struct ledger_intake *intake); /* its buffer, not itself */
 
 /* Somebody has read a row that is not what was written: no more is taken or

@@ -93,7 +93,6 @@ struct listener {
         struct lingering linger;
         struct capture *capture; /* NULL: off */
         struct connection *connections;
-        struct ledger_intakes prepared; /* read in this round, not yet with the writer */
         struct request *spare;
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */

@@ -166,7 +166,6 @@ void *listener_loop(void *arg)
                 handle_events(listener, events, count);
                 resume_answered(listener);
                 run_engine(listener);
-                ledger_submit(listener->ledger, &listener->prepared);
                 sweep(listener, clock_monotonic_ms());
         }
         linger_expire(&listener->linger, INT64_MAX);

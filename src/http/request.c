@@ -14,9 +14,6 @@
 #define SPARE_MAX 128
 #define SPARE_BODY (16U * 1024U)
 #define FIRST_ROOM 4096U
-/* What one round of the loop has read goes to the writer together; so many need
- * not wait for the rest of it. */
-#define SUBMIT_MOST 16
 
 static struct request *request_take(struct listener *listener)
 {
@@ -293,9 +290,7 @@ static enum MHD_Result finish_body(struct request *request, struct MHD_Connectio
         }
         request->phase = PHASE_WAITING;
         MHD_suspend_connection(mhd);
-        ledger_collect(&listener->prepared, &request->intake);
-        if (listener->prepared.count == SUBMIT_MOST)
-                ledger_submit(listener->ledger, &listener->prepared);
+        ledger_submit(listener->ledger, &request->intake);
         return MHD_YES;
 }
 

@@ -229,21 +229,25 @@ static void intake_done(struct ledger_job *job, int result)
 int ledger_intake_prepare(struct ledger_intake *intake)
 {
         const struct report *report = intake->report;
-        intake->job.run = run_intake;
-        intake->job.done = intake_done;
         ledger_digest(report->bytes, report->size, intake->digest);
         return ledger_pack(report->bytes, report->size, &intake->packed, &intake->packed_room,
                            &intake->packed_size);
 }
 
+void ledger_submit(struct ledger *ledger, struct ledger_intake *intake)
+{
+        assert(intake->packed && intake->done);
+        intake->job.run = run_intake;
+        intake->job.done = intake_done;
+        ledger_submit_job(ledger, &intake->job);
+}
+
 struct import {
         struct ledger_job job;
-        const struct message_name *name;
-        const struct report *report;
-        const char *reason;
-        unsigned char digest[LEDGER_DIGEST_SIZE];
+        const struct delivery_import *imports;
+        size_t count;
         unsigned char *packed;
-        size_t packed_size;
+        size_t packed_room;
 };
 
 /* The name on disk shows the low 32 bits of seq; the row takes the first
@@ -262,21 +266,26 @@ static int free_seq(struct ledger *ledger, int64_t *seq)
         }
 }
 
-static int run_import(struct ledger *ledger, struct ledger_job *job)
+static int import_one(struct ledger *ledger, struct import *job, const struct delivery_import *import)
 {
-        struct import *import = (struct import *)job;
         enum delivery delivery = import->reason ? DELIVERY_QUARANTINED : DELIVERY_STAGED;
-        struct row row = { .name = *import->name,
-                           .received_ms = import->name->time_ms,
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        size_t packed_size;
+        struct row row = { .name = import->name,
+                           .received_ms = import->name.time_ms,
                            .delivery = delivery,
-                           .digest = import->digest,
+                           .digest = digest,
                            .client_address = "", /* the file does not tell */
                            .reason = import->reason };
-        int r = free_seq(ledger, &row.name.seq);
+        ledger_digest(import->report.bytes, import->report.size, digest);
+        int r = ledger_pack(import->report.bytes, import->report.size, &job->packed, &job->packed_room,
+                            &packed_size);
         if (r == 0)
-                r = insert_message(ledger, &row, import->report);
+                r = free_seq(ledger, &row.name.seq);
         if (r == 0)
-                r = insert_body(ledger, row.name.seq, import->packed, import->packed_size);
+                r = insert_message(ledger, &row, &import->report);
+        if (r == 0)
+                r = insert_body(ledger, row.name.seq, job->packed, packed_size);
         if (r == 0 && row.name.seq <= ledger->rolled_seq)
                 r = rollup_reset(ledger);
         if (r < 0)
@@ -285,21 +294,23 @@ static int run_import(struct ledger *ledger, struct ledger_job *job)
                 ledger->last_seq = row.name.seq;
         if (row.name.time_ms > ledger->last_name_ms)
                 ledger->last_name_ms = row.name.time_ms;
-        ledger_count(ledger, LEDGER_NOWHERE, delivery, (int64_t)import->report->size);
+        ledger_count(ledger, LEDGER_NOWHERE, delivery, (int64_t)import->report.size);
         return 0;
 }
 
-int delivery_import(struct ledger *ledger, const struct message_name *name, const struct report *report,
-                    const char *quarantine_reason)
+static int run_import(struct ledger *ledger, struct ledger_job *job)
 {
-        struct import import = {
-                .job.run = run_import, .name = name, .report = report, .reason = quarantine_reason
-        };
-        size_t room = 0;
-        ledger_digest(report->bytes, report->size, import.digest);
-        int r = ledger_pack(report->bytes, report->size, &import.packed, &room, &import.packed_size);
-        if (r == 0)
-                r = ledger_call(ledger, &import.job);
+        struct import *import = (struct import *)job;
+        int r = 0;
+        for (size_t i = 0; r == 0 && i < import->count; i++)
+                r = import_one(ledger, import, &import->imports[i]);
+        return r;
+}
+
+int delivery_import(struct ledger *ledger, const struct delivery_import *imports, size_t count)
+{
+        struct import import = { .job.run = run_import, .imports = imports, .count = count };
+        int r = ledger_call(ledger, &import.job);
         free(import.packed);
         return r;
 }

@@ -3,41 +3,17 @@
 
 #include <assert.h>
 
-/* Those from first to last, in this order. */
-static void append(struct ledger *ledger, struct ledger_job *first, struct ledger_job *last)
+void ledger_submit_job(struct ledger *ledger, struct ledger_job *job)
 {
-        last->next = NULL;
+        job->next = NULL;
         (void)pthread_mutex_lock(&ledger->lock); /* cannot fail on this kind of mutex */
         assert(!ledger->stopping);
         bool wake = ledger->first == NULL;
-        *ledger->last = first;
-        ledger->last = &last->next;
+        *ledger->last = job;
+        ledger->last = &job->next;
         if (wake)
                 (void)pthread_cond_signal(&ledger->wake); /* cannot fail */
         (void)pthread_mutex_unlock(&ledger->lock);
-}
-
-void ledger_submit_job(struct ledger *ledger, struct ledger_job *job)
-{
-        append(ledger, job, job);
-}
-
-void ledger_collect(struct ledger_intakes *intakes, struct ledger_intake *intake)
-{
-        assert(intake->packed && intake->done);
-        if (intakes->first)
-                intakes->last->next = &intake->job;
-        else
-                intakes->first = &intake->job;
-        intakes->last = &intake->job;
-        intakes->count++;
-}
-
-void ledger_submit(struct ledger *ledger, struct ledger_intakes *intakes)
-{
-        if (intakes->first)
-                append(ledger, intakes->first, intakes->last);
-        *intakes = (struct ledger_intakes){ 0 };
 }
 
 /* A job's caller who waits: his done is wrapped. */

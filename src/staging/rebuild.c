@@ -8,6 +8,7 @@
 #include "fsp/query.h"
 #include "fsp/text.h"
 #include "fsp/witness.h"
+#include "import.h"
 #include "rebuild_ledger.h"
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +24,6 @@
 /* Names that are compared with the ledger at once: in its order, which a folder
  * does not keep, so that each page of it is read a few times, not once a file. */
 #define NAMES_ROOM 65536
-#define MAYBE_SENT "the ledger lost commits, so it may have been sent; fspctl requeue sends it (again)"
 
 /* A file found, and what the ledger says of it. */
 struct settled {
@@ -36,8 +36,7 @@ struct sweep {
         struct config *config;
         struct ledger *ledger;
         struct query *query;
-        struct reader *reader;
-        struct report report;
+        struct importer importer;
         int folder_fd, corrupt_fd;
         bool (*progress)(void *arg);
         void *progress_arg;
@@ -45,51 +44,12 @@ struct sweep {
         bool lost; /* the witness knows of a batch that the ledger has forgotten */
         struct settled *names;
         size_t name_count;
-        uint64_t seen, imported, quarantined, leftovers, strangers;
+        uint64_t seen, leftovers, strangers;
 };
 
 static int move_to_corrupt(struct sweep *sweep, const char *file)
 {
         return renameat(sweep->folder_fd, file, sweep->corrupt_fd, file) < 0 ? -errno : 0;
-}
-
-/* A file without a row: what it says decides.  place is staging or corrupt/. */
-static int import_file(struct sweep *sweep, int place_fd, const char *file, const struct message_name *name)
-{
-        AUTO_FREE unsigned char *data = NULL;
-        size_t size;
-        int r = fsutil_read_at(place_fd, file, (size_t)INT32_MAX, &data, &size);
-        if (r < 0 && r != -ENOMEM && r != -EMFILE && r != -ENFILE) {
-                log_mgr(LOG_ERROR, "%s in staging cannot be read and is left alone: %s", file, strerror(-r));
-                return 0;
-        }
-        if (r < 0)
-                return r;
-        const char *reason = NULL;
-        enum verdict verdict =
-                reader_read(sweep->reader, sweep->config, NULL, data, size, &sweep->report, &reason);
-        bool readable =
-                verdict == VERDICT_ACCEPTED || verdict == VERDICT_OLD_CLIENT || verdict == VERDICT_TOPIC;
-        if (readable && witness_has(&sweep->witness, name))
-                reason = MAYBE_SENT;
-        else if (place_fd == sweep->corrupt_fd)
-                reason = "it lay in the folder of damaged messages";
-        else if (readable)
-                reason = NULL; /* accepted once, under whatever policy was in force then */
-        else
-                reason = verdict_info(verdict)->text;
-        if (!readable)
-                sweep->report.state_count = 0;
-        sweep->report.bytes = data;
-        sweep->report.size = size;
-        r = delivery_import(sweep->ledger, name, &sweep->report, reason);
-        if (r == 0 && reason && place_fd != sweep->corrupt_fd)
-                r = move_to_corrupt(sweep, file);
-        if (r == 0 && reason)
-                sweep->quarantined++;
-        else if (r == 0)
-                sweep->imported++;
-        return r;
 }
 
 static int settle_known(struct sweep *sweep, const char *file, enum delivery delivery)
@@ -127,11 +87,11 @@ static int look_up(struct sweep *sweep)
 static int settle_name(struct sweep *sweep, int place_fd, const struct settled *settled)
 {
         char file[NAME_SIZE];
-        (void)name_format_file(&settled->name, NAME_SUFFIX, file); /* gives file */
         if (!settled->is_known && !sweep->progress(sweep->progress_arg))
                 return -EINTR;
         if (!settled->is_known)
-                return import_file(sweep, place_fd, file, &settled->name);
+                return import_add(&sweep->importer, place_fd == sweep->corrupt_fd, &settled->name);
+        (void)name_format_file(&settled->name, NAME_SUFFIX, file); /* gives file */
         if (place_fd != sweep->corrupt_fd)
                 return settle_known(sweep, file, settled->delivery);
         if (settled->delivery == DELIVERY_QUARANTINED)
@@ -152,6 +112,8 @@ static int settle_names(struct sweep *sweep, int place_fd)
         int r = look_up(sweep);
         for (size_t i = 0; r == 0 && i < sweep->name_count; i++)
                 r = settle_name(sweep, place_fd, &sweep->names[i]);
+        if (r == 0)
+                r = import_flush(&sweep->importer);
         sweep->name_count = 0;
         return r;
 }
@@ -283,11 +245,12 @@ static int settle_suspects(struct sweep *sweep)
 
 static void say(const struct sweep *sweep)
 {
-        if (sweep->imported || sweep->quarantined)
+        if (sweep->importer.staged || sweep->importer.quarantined)
                 log_mgr(LOG_WARNING,
                         "%llu staged file(s) without a row in the ledger are taken up again, %llu damaged "
                         "one(s) quarantined",
-                        (unsigned long long)sweep->imported, (unsigned long long)sweep->quarantined);
+                        (unsigned long long)sweep->importer.staged,
+                        (unsigned long long)sweep->importer.quarantined);
         if (sweep->leftovers)
                 log_mgr(LOG_INFO, "Removed %llu leftover file(s) from staging",
                         (unsigned long long)sweep->leftovers);
@@ -310,6 +273,16 @@ static int open_folders(struct sweep *sweep)
         return r == 0 ? fsutil_open_folder(corrupt, &sweep->corrupt_fd) : r;
 }
 
+static int open_importer(struct sweep *sweep)
+{
+        sweep->importer.config = sweep->config;
+        sweep->importer.ledger = sweep->ledger;
+        sweep->importer.witness = &sweep->witness;
+        sweep->importer.folder_fd = sweep->folder_fd;
+        sweep->importer.corrupt_fd = sweep->corrupt_fd;
+        return import_open(&sweep->importer);
+}
+
 int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, struct ledger **ret_ledger)
 {
         struct sweep sweep = {
@@ -326,7 +299,7 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
         if (r == 0)
                 r = query_open(config->ledger.file, &sweep.query);
         if (r == 0)
-                r = reader_new(&sweep.reader);
+                r = open_importer(&sweep);
         if (r == 0 && !(sweep.names = malloc(NAMES_ROOM * sizeof(*sweep.names))))
                 r = -ENOMEM;
         if (r == 0)
@@ -349,8 +322,7 @@ int rebuild_open(struct config *config, bool (*progress)(void *arg), void *arg, 
                 log_mgr(LOG_ERROR, "The staging folder %s cannot be compared with the ledger: %s",
                         config->staging.directory, strerror(-r));
         say(&sweep);
-        reader_free(sweep.reader);
-        report_free(&sweep.report);
+        import_close(&sweep.importer);
         free(sweep.names);
         free(sweep.witness.names);
         query_close(sweep.query);

@@ -209,7 +209,6 @@ static void gate_done(struct ledger_job *job, int result)
 static int commit_batch(struct micro *micro)
 {
         struct gate gate = { { .run = run_gate, .done = gate_done }, &micro->all_in };
-        struct ledger_intakes intakes = { 0 };
 
         ledger_submit_job(micro->ledger, &gate.job);
         for (unsigned i = 0; i < MICRO_BATCH; i++) {
@@ -218,9 +217,8 @@ static int commit_batch(struct micro *micro)
                 micro->digests +=
                         UINT64_C(0x9e3779b97f4a7c15); /* no two alike, and anywhere, as digests are */
                 memcpy(intake->digest, &micro->digests, sizeof(micro->digests));
-                ledger_collect(&intakes, intake);
+                ledger_submit(micro->ledger, intake);
         }
-        ledger_submit(micro->ledger, &intakes);
         if (sem_post(&micro->all_in) < 0)
                 return -errno;
         for (unsigned i = 0; i < MICRO_BATCH; i++) {

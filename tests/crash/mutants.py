@@ -86,8 +86,8 @@ MUTANTS = (
         case DELIVERY_STAGED:
 """),)),
     Mutant("leftover-sent-again", "kill", PLAIN, (
-        ("staging/rebuild.c", "        if (!settled->is_known)\n                return import_file",
-         "        if (!settled->is_known || settled->delivery == DELIVERY_FORWARDED)\n                return import_file"),)),
+        ("staging/rebuild.c", "        if (!settled->is_known)\n                return import_add",
+         "        if (!settled->is_known || settled->delivery == DELIVERY_FORWARDED)\n                return import_add"),)),
     Mutant("quarantine-without-mark", "kill", ("--scenarios", "poison"), (
         ("staging/quarantine.c", "int r = delivery_mark_quarantined(quarantine->ledger, row->name.seq, reason);",
          "int r = 0;"),)),

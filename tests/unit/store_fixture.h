@@ -136,9 +136,7 @@ static inline enum verdict store_receive_report(const struct report *report, str
                 .over = PTHREAD_COND_INITIALIZER
         };
         assert_int_equal(ledger_intake_prepare(&wait.intake), 0);
-        struct ledger_intakes intakes = { 0 };
-        ledger_collect(&intakes, &wait.intake);
-        ledger_submit(store.ledger, &intakes);
+        ledger_submit(store.ledger, &wait.intake);
         pthread_mutex_lock(&wait.lock);
         while (!wait.done)
                 pthread_cond_wait(&wait.over, &wait.lock);

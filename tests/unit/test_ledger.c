@@ -110,31 +110,34 @@ static void a_forwarded_body_is_dropped_when_nothing_is_archived(void **state)
 static void names_never_go_backwards_and_seq_never_repeats(void **state)
 {
         (void)state;
-        struct message_name import = { .time_ms = clock_wall_ms() + 86400000, .node = 5, .seq = 41 };
-        struct report report = { .bytes = (const unsigned char *)"x", .size = 1 };
+        struct delivery_import import = {
+                .name = { .time_ms = clock_wall_ms() + 86400000, .node = 5, .seq = 41 },
+                .report = { .bytes = (const unsigned char *)"x", .size = 1 }
+        };
         struct message_name name;
         store_open();
         /* as if the wall clock had gone back a day since */
-        assert_int_equal(delivery_import(store.ledger, &import, &report, NULL), 0);
+        assert_int_equal(delivery_import(store.ledger, &import, 1), 0);
         assert_int_equal(store_receive("a", &name), VERDICT_ACCEPTED);
-        assert_true(name.time_ms >= import.time_ms);
+        assert_true(name.time_ms >= import.name.time_ms);
         assert_int_equal(name.seq, 42);
         store_reopen();
         assert_int_equal(store_receive("b", &name), VERDICT_ACCEPTED);
-        assert_true(name.time_ms >= import.time_ms);
+        assert_true(name.time_ms >= import.name.time_ms);
         assert_int_equal(name.seq, 43);
 }
 
 static void two_files_with_one_sequence_are_both_taken_up(void **state)
 {
         (void)state;
-        struct message_name one = { .time_ms = 1000, .node = 1, .seq = 9 },
-                            two = { .time_ms = 2000, .node = 2, .seq = 9 };
-        struct report report = { .bytes = (const unsigned char *)"x", .size = 1 };
+        const struct report report = { .bytes = (const unsigned char *)"x", .size = 1 };
+        const struct delivery_import both[] = {
+                { .name = { .time_ms = 1000, .node = 1, .seq = 9 }, .report = report },
+                { .name = { .time_ms = 2000, .node = 2, .seq = 9 }, .report = report },
+        };
         struct query_pending rows[2];
         store_open();
-        assert_int_equal(delivery_import(store.ledger, &one, &report, NULL), 0);
-        assert_int_equal(delivery_import(store.ledger, &two, &report, NULL), 0);
+        assert_int_equal(delivery_import(store.ledger, both, 2), 0);
         assert_int_equal(store_pending(DELIVERY_STAGED, rows, 2), 2);
         char text[NAME_SIZE];
         assert_string_equal(name_format_id(&rows[1].name, text), "19700101T000002000Z-0002-00000009");
