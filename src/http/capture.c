@@ -173,9 +173,13 @@ int capture_open(const char *folder, unsigned limit, struct capture **ret_captur
                 return r;
         }
         capture->left = count < limit ? limit - count : 0;
-        log_mgr(LOG_INFO, "Capturing requests to %s, %u more", folder, capture->left);
         *ret_capture = capture;
         return 0;
+}
+
+void capture_announce(const struct capture *capture, const char *folder)
+{
+        log_mgr(LOG_INFO, "Capturing requests to %s, %u more", folder, capture->left);
 }
 
 size_t capture_leaves(size_t memory, const struct capture *capture)

@@ -36,6 +36,8 @@ struct capture_record {
 };
 
 int capture_open(const char *folder, unsigned limit, struct capture **ret_capture);
+/* Says in the log that it is in force from here on. */
+void capture_announce(const struct capture *capture, const char *folder);
 /* What a queue leaves of listener.memory for others; capture may be NULL.  A
  * closed one's counts for as long as its thread has not written it all. */
 size_t capture_leaves(size_t memory, const struct capture *capture);

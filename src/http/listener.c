@@ -141,6 +141,7 @@ static void change_capture(struct listener *listener, const struct config *confi
         untaken = listener->next_capture;
         listener->next_capture = capture;
         listener->capture_changes = true;
+        listener->is_reloaded = true;
         (void)pthread_mutex_unlock(&listener->lock);
         capture_close(untaken, 0);
 }
@@ -165,6 +166,8 @@ void listener_reload(struct listener *listener, struct config *config)
         (void)pthread_mutex_unlock(&listener->lock);
         if (capture_changes)
                 change_capture(listener, config);
+        listener->is_reloaded = true;
+        (void)listener_wake(listener); /* it looks once a second anyway */
 }
 
 int listener_stop(struct listener *listener, int64_t deadline_ms)

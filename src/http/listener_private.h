@@ -108,6 +108,8 @@ struct listener {
         struct capture *next_capture;
         bool capture_changes; /* next_capture, which may be NULL, is to take capture's place */
 
+        _Atomic bool is_reloaded; /* next_config or next_capture is to be taken */
+
         /* Read by anyone. */
         _Atomic bool stop;
         _Atomic uint64_t verdicts[VERDICT_COUNT];

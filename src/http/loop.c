@@ -42,13 +42,16 @@ static void take_config(struct listener *listener)
 {
         struct config *old_config = NULL;
         struct capture *old_capture = NULL;
+        if (!atomic_exchange(&listener->is_reloaded, false))
+                return;
         (void)pthread_mutex_lock(&listener->lock); /* as above */
         if (listener->next_config) {
                 old_config = listener->config;
                 listener->config = listener->next_config;
                 listener->next_config = NULL;
         }
-        if (listener->capture_changes) {
+        bool capture_changes = listener->capture_changes;
+        if (capture_changes) {
                 old_capture = listener->capture;
                 listener->capture = listener->next_capture;
                 listener->next_capture = NULL;
@@ -57,6 +60,8 @@ static void take_config(struct listener *listener)
         (void)pthread_mutex_unlock(&listener->lock);
         capture_close(old_capture, 0);
         config_unref(old_config);
+        if (capture_changes && listener->capture)
+                capture_announce(listener->capture, listener->config->listener.capture);
 }
 
 /* Strangers' bytes are read by this thread alone, and it needs no file but the
@@ -137,7 +142,6 @@ static void sweep(struct listener *listener, int64_t now_ms)
                 return;
         listener->sweep_ms = now_ms + SWEEP_MS;
         listener->engine_due = true; /* it has time-outs of its own */
-        take_config(listener);
         porch_sweep(listener, now_ms);
         sweep_connections(listener, now_ms);
         linger_expire(&listener->linger, now_ms);
@@ -164,6 +168,7 @@ void *listener_loop(void *arg)
                 int count = epoll_wait(listener->epoll_fd, events, EVENTS,
                                        wait_ms(listener, now_ms, greeting_ms));
                 handle_events(listener, events, count);
+                take_config(listener);
                 resume_answered(listener);
                 run_engine(listener);
                 sweep(listener, clock_monotonic_ms());
