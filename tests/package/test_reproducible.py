@@ -12,7 +12,10 @@ def sums(folder):
 
 
 def copy_tree(folder):
-    """What git tracks or would track, as it stands in the work tree."""
+    """What git tracks or would track, as it stands in the work tree; all but builds where this is no clone."""
+    if not (ROOT / ".git").exists():
+        shutil.copytree(ROOT, folder, ignore=shutil.ignore_patterns(".build", "node_modules", "__pycache__"))
+        return
     listed = subprocess.run(["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
                             check=True, capture_output=True).stdout.decode()
     for name in filter(None, listed.split("\0")):
