@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Do the README's two commands work on a machine that has nothing?  Makes a
-# minimal Debian root, puts the checkout in it and runs them there by chroot.
+# minimal Debian root, puts the checkout in it and runs them there.
 #
 #   tests/fresh-root.sh [run|test|unit|deb|bench|ci]...     run and test when none is named
 #
@@ -65,7 +65,11 @@ inside() {
                 mount --rbind /dev "$root/dev"
                 mount --rbind /sys "$root/sys"
                 mount -t tmpfs tmpfs "$root/run"
-                exec chroot "$root" env -i HOME=/root LANG=C.UTF-8 CI=true NODE_EXTRA_CA_CERTS=/etc/npm-ca.crt \
+                mkdir old-root
+                pivot_root . old-root # as on a machine: also who enters by its mounts is in it
+                umount --lazy old-root
+                rmdir old-root
+                exec chroot . env -i HOME=/root LANG=C.UTF-8 CI=true NODE_EXTRA_CA_CERTS=/etc/npm-ca.crt \
                         PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
                         sh -c "cd /src/fspd && exec \"\$@\"" sh "$@"
         ' bash "$ROOT" "$@" </dev/null
