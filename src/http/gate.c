@@ -132,7 +132,9 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
                 return VERDICT_HEAD_TOO_LARGE;
         }
         bool first = !head->start || head->method == head->start;
-        bool whole = head->method + info->header_size == walk->next + 2;
+        /* The last two bytes were CR LF; the library has put NUL there. */
+        bool whole = head->method + info->header_size == walk->next + 2 && walk->next[0] == '\0' &&
+                     walk->next[1] == '\0';
         return first && line_ok && !walk->broken && whole ? VERDICT_ACCEPTED : VERDICT_FRAMING;
 }
 
