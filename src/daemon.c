@@ -15,12 +15,14 @@
 #include <errno.h>
 #include <libgen.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
@@ -33,6 +35,9 @@
 #define STOPPED_EARLY (-1)
 /* A loop that has not come round for so long is not reported alive. */
 #define HEARTBEAT_MS 10000
+/* Bytes of an allocation that is large; an honest message takes less. */
+#define LARGE_BLOCK (16 * 1024)
+#define ARENAS 2
 
 struct daemon {
         const char *config_path;
@@ -333,6 +338,15 @@ static int serve(struct daemon *daemon)
         }
 }
 
+/* Large bodies are mappings of their own: given back, they are the system's
+ * again at once, whatever lies between them.  Fewer arenas than threads, since
+ * each keeps what it once had. */
+static void bound_heap(void)
+{
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK); /* a libc without it does with more memory */
+        (void)mallopt(M_ARENA_MAX, ARENAS);
+}
+
 static int block_signals(struct daemon *daemon)
 {
         (void)sigemptyset(&daemon->signals); /* these cannot fail */
@@ -347,6 +361,9 @@ static int block_signals(struct daemon *daemon)
 int daemon_run(const char *config_path, struct config *config)
 {
         struct daemon daemon = { .config_path = config_path, .config = config };
+        bound_heap();
+        /* Whoever starts it: the group may read ledger, logs and what goes to the inbox, others nothing. */
+        (void)umask(S_IWGRP | S_IRWXO);
         if (sodium_init() < 0 || block_signals(&daemon) < 0) {
                 (void)fprintf(stderr,
                               "fspd: cannot start: no random numbers or signals\n"); /* as in open_log */

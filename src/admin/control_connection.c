@@ -53,14 +53,15 @@ int control_connection_answer(struct control_connection *connection, json_t *ans
 {
         size_t size = answer ? json_dumpb(answer, NULL, 0, JSON_COMPACT) : 0;
         char *line = size > 0 ? malloc(size + 1) : NULL;
+        bool whole =
+                line && json_dumpb(answer, line, size, JSON_COMPACT) == size; /* it needs memory each time */
 
-        if (line) {
-                (void)json_dumpb(answer, line, size, JSON_COMPACT); /* the size is known from above */
-                line[size] = '\n';
-        }
         json_decref(answer);
-        if (!line)
+        if (!whole) {
+                free(line);
                 return -ENOMEM;
+        }
+        line[size] = '\n';
         connection->phase = CONNECTION_WRITING;
         connection->deadline_ms = deadline_ms;
         connection->answer = line;

@@ -6,8 +6,9 @@
 #include <string.h>
 
 /* libmicrohttpd clears a connection's whole memory between two requests of
- * one connection, so each that is kept open costs that much: only so many are. */
-#define KEEP_ALIVE_MAX 1024
+ * one connection, so each that is kept open holds that much, whatever it asks:
+ * only so many are.  Others are closed with their answer, and may come again. */
+#define KEPT_MAX 512
 
 static void log_answer(const struct request *request)
 {
@@ -56,7 +57,7 @@ enum MHD_Result request_answer(struct request *request, struct MHD_Connection *m
         struct listener *listener = request->listener;
         /* Nothing but a request that was right as HTTP keeps its connection. */
         bool close = request->close || !request->on_client_path || listener->stop ||
-                     listener->connection_count > KEEP_ALIVE_MAX;
+                     (!request->connection->kept && listener->kept_count >= KEPT_MAX);
         int64_t now_us = clock_monotonic_us();
         request->phase = PHASE_DONE;
         request->connection->started_ms = now_us / 1000; /* of the answer, from here on */

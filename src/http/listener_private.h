@@ -95,6 +95,7 @@ struct listener {
         struct connection *connections;
         struct request *spare;
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
+        unsigned kept_count;            /* connections that had a request already */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */
         struct porch *porch;
         struct arrival *arrival;        /* while MHD_add_connection runs */

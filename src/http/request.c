@@ -160,6 +160,19 @@ static enum MHD_Result take_head(struct request *request, struct MHD_Connection 
         return MHD_YES;
 }
 
+/* A large body passes through all the memory that libmicrohttpd may have. */
+static bool charge_engine(struct request *request)
+{
+        struct connection *connection = request->connection;
+        size_t more = ENGINE_MEMORY - ENGINE_USUAL;
+        if (connection->charge >= ENGINE_MEMORY)
+                return true;
+        if (!memory_take(request->listener, more, request))
+                return false;
+        connection->charge += more;
+        return true;
+}
+
 static int grow_body(struct request *request, size_t needed)
 {
         struct listener *listener = request->listener;
@@ -171,6 +184,8 @@ static int grow_body(struct request *request, size_t needed)
                 room = listener->config->listener.max_message_size;
         if (room == request->room)
                 return 0;
+        if (needed > ENGINE_USUAL && !charge_engine(request))
+                return -ENOBUFS;
         if (!memory_take(listener, room - request->room, request))
                 return -ENOBUFS;
         unsigned char *body = realloc(request->body, room);
@@ -371,6 +386,8 @@ void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
                 hand_to_capture(request);
         release_admission(request);
         connection->request = NULL;
+        if (!connection->kept)
+                listener->kept_count++;
         connection->kept = true;
         connection->started_ms = 0;
         connection->bytes_idle = UINT64_MAX; /* to be read at the next sweep */

@@ -281,7 +281,10 @@ class House:
             except OSError:
                 pass
         if data.endswith(b"\n"):
-            return json.loads(data)
+            try:
+                return json.loads(data)
+            except ValueError:
+                raise Hung(f"{name} is answered with {data[:200]!r}") from None
         if self.running():
             time.sleep(0.02)
         if not self.running():

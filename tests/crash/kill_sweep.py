@@ -26,6 +26,7 @@ from history import Client, check, files_in, mark_of
 CONSUMERS = ("never", "late", "at-once")
 LINGER_US = 3000  # what the other threads do in that time, they could have done
 RUNS = 8          # after which everything must have been sent
+PROGRESS = 60      # seconds between two lines on a long sweep
 
 Case = collections.namedtuple("Case", "scenario mode at consumer")
 Outcome = collections.namedtuple("Outcome", "case call faults state", defaults=(None,))
@@ -464,12 +465,17 @@ def second_jobs(outcomes, fast):
 
 
 class Report:
+    """Counts the cases, shows those with a fault at once, and now and then how far it is."""
+
     def __init__(self, stop_early):
         self.stop_early, self.cases, self.bad, self.missed = stop_early, 0, 0, 0
-        self.began = time.monotonic()
+        self.began = self.told = time.monotonic()
 
     def add(self, outcome):
         self.cases += 1
+        if time.monotonic() - self.told > PROGRESS:
+            self.told = time.monotonic()
+            print(f"… {self.cases} cases after {self.told - self.began:.0f} s, {self.bad} with a fault", flush=True)
         self.missed += outcome.call.startswith("never")
         if outcome.faults:
             self.bad += 1

@@ -164,6 +164,7 @@ ATTACKS = {
     "large bodies that do not end": held(opening=HEAD + b"<" * (DECLARED - 100), drop=b"a"),
     "large heads and bodies": held(opening=request(length=False, headers={"X": "a" * 30000, "Content-Length": DECLARED})
                                    + b"<" * (DECLARED - 100), drop=b"a"),
+    "kept connections with large bodies": held(opening=request(method="GET", length=False) + HEAD + b"<" * (DECLARED - 100), drop=b"a"),
     "slow chunks": held(opening=request(length=False, headers={"Transfer-Encoding": "chunked"}) + b"1\r\n<\r\n", drop=b"1\r\na\r\n"),
     "slow reading": slow_read,
     "half-closed": held(opening=b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\n", half=True),

@@ -173,6 +173,34 @@ static void a_long_answer_goes_out_in_pieces(void **state)
         json_decref(answer);
 }
 
+static unsigned allocations_left;
+
+static void *allocate_while_there_is(size_t size)
+{
+        return allocations_left == 0 || --allocations_left == 0 ? NULL : malloc(size);
+}
+
+static void without_memory_there_is_no_answer_rather_than_half_of_one(void **state)
+{
+        struct pair *pair = *state;
+        int r = -ENOMEM;
+
+        for (unsigned fails = 1; r == -ENOMEM; fails++) {
+                json_t *answer = order_timeout();
+
+                assert_non_null(answer);
+                assert_true(fails < 100);
+                allocations_left = fails;
+                json_set_alloc_funcs(allocate_while_there_is, free);
+                r = control_connection_answer(&pair->connection, answer, 0);
+                json_set_alloc_funcs(malloc, free);
+        }
+        assert_int_equal(r, 0);
+        json_t *sent = json_loadb(pair->connection.answer, pair->connection.answer_size, 0, NULL);
+        assert_non_null(sent);
+        json_decref(sent);
+}
+
 static void the_socket_file_has_one_owner(void **state)
 {
         char folder[] = "/tmp/fspd-control-XXXXXX", path[64], copy[64];
@@ -331,6 +359,8 @@ int main(void)
                 cmocka_unit_test_setup_teardown(a_line_without_end_is_refused, make_pair, free_pair),
                 cmocka_unit_test_setup_teardown(a_peer_that_leaves_is_noticed, make_pair, free_pair),
                 cmocka_unit_test_setup_teardown(a_long_answer_goes_out_in_pieces, make_pair, free_pair),
+                cmocka_unit_test_setup_teardown(without_memory_there_is_no_answer_rather_than_half_of_one,
+                                                make_pair, free_pair),
                 cmocka_unit_test(the_socket_file_has_one_owner),
                 cmocka_unit_test(a_path_that_is_too_long_is_refused),
                 cmocka_unit_test(availability_follows_the_facts),
