@@ -49,7 +49,7 @@ int query_find(struct query *query, const struct message_name *name, int64_t *re
                enum delivery *ret_delivery);
 
 /* The state message viewer: one row a StateMessage, newest first unless asked otherwise.
- * QUERY_ALL for no condition. */
+ * QUERY_FILTER() is without condition; within the brackets others may be set. */
 struct query_filter {
         int64_t since_ms, until_ms;   /* CLOCK_UNKNOWN: open; since <= receipt < until */
         const char *client;           /* glob on ClientID or NetBIOS name; NULL: all */
@@ -62,10 +62,10 @@ struct query_filter {
         int64_t after_seq;            /* with oldest_first: only what came after this message */
         int64_t from_seq, from_part;  /* 0: the newest first, else after this row, where a page ended */
 };
-#define QUERY_ALL                                                                                            \
+#define QUERY_FILTER(...)                                                                                    \
         {                                                                                                    \
                 .since_ms = CLOCK_UNKNOWN, .until_ms = CLOCK_UNKNOWN, .topic_type = -1, .state_id = -1,      \
-                .delivery = -1                                                                               \
+                .delivery = -1, __VA_ARGS__                                                                  \
         }
 struct query_message {
         struct message_name name;

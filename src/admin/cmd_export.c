@@ -44,12 +44,7 @@ static int find_begin(struct export *export, const struct message_name *since, c
 
 int cmd_export(const struct cmd_arguments *arguments, const struct config *config)
 {
-        struct export export = { .filter = { .since_ms = CLOCK_UNKNOWN,
-                                             .until_ms = CLOCK_UNKNOWN,
-                                             .topic_type = -1,
-                                             .state_id = -1,
-                                             .delivery = -1,
-                                             .oldest_first = true } };
+        struct export export = { .filter = QUERY_FILTER(.oldest_first = true) };
         struct message_name since;
         char id[NAME_SIZE];
         int r = 0, result;

@@ -80,16 +80,9 @@ static bool parse_delivery(const char *text, int *ret_delivery)
 
 static bool parse_filter(const struct cmd_arguments *arguments, struct query_filter *ret_filter)
 {
-        struct query_filter filter = {
-                .since_ms = CLOCK_UNKNOWN,
-                .until_ms = CLOCK_UNKNOWN,
-                .client = arguments->client,
-                .topic_type = -1,
-                .state_id = -1,
-                .state_class = arguments->state_class,
-                .delivery = -1,
-                .limit = CMD_DEFAULT_LIMIT,
-        };
+        struct query_filter filter =
+                QUERY_FILTER(.client = arguments->client, .state_class = arguments->state_class,
+                             .limit = CMD_DEFAULT_LIMIT);
 
         if (!cmd_parse_when("since", arguments->since, &filter.since_ms) ||
             !cmd_parse_when("until", arguments->until, &filter.until_ms) ||

@@ -112,12 +112,7 @@ int cmd_tail(const struct cmd_arguments *arguments, const struct config *config)
 {
         struct tail tail = {
                 .format = cmd_format(arguments, message_row_columns, message_row_column_count, NULL, 0),
-                .filter = { .since_ms = CLOCK_UNKNOWN,
-                            .until_ms = CLOCK_UNKNOWN,
-                            .topic_type = -1,
-                            .state_id = -1,
-                            .delivery = -1,
-                            .oldest_first = true },
+                .filter = QUERY_FILTER(.oldest_first = true),
                 .json = arguments->json,
         };
         struct query *query;

@@ -150,12 +150,7 @@ static const struct condition conditions[] = {
 
 void message_filter_init(struct message_filter *filter)
 {
-        *filter = (struct message_filter){ .filter = { .since_ms = CLOCK_UNKNOWN,
-                                                       .until_ms = CLOCK_UNKNOWN,
-                                                       .topic_type = -1,
-                                                       .state_id = -1,
-                                                       .delivery = -1,
-                                                       .limit = MESSAGE_FILTER_LIMIT } };
+        *filter = (struct message_filter){ .filter = QUERY_FILTER(.limit = MESSAGE_FILTER_LIMIT) };
 }
 
 int message_filter_set(struct message_filter *filter, const char *name, const char *value)

@@ -68,12 +68,7 @@ int message_picture_find(struct query *query, const char *id, int64_t *ret_seq)
 
 int message_picture_read(struct query *query, int64_t seq, json_t **ret_object)
 {
-        struct query_filter filter = { .since_ms = CLOCK_UNKNOWN,
-                                       .until_ms = CLOCK_UNKNOWN,
-                                       .topic_type = -1,
-                                       .state_id = -1,
-                                       .delivery = -1,
-                                       .seq = seq };
+        struct query_filter filter = QUERY_FILTER(.seq = seq);
         json_t *object = NULL;
         int r = query_messages(query, &filter, add_part, &object);
 

@@ -96,7 +96,7 @@ int viewer_history(struct query *query, int64_t number, int64_t before_seq, uint
                 query_leave_clients(query, own);
         }
         for (size_t i = 0; r == 0 && i < seqs.count; i++) {
-                struct query_filter filter = QUERY_ALL;
+                struct query_filter filter = QUERY_FILTER();
 
                 filter.seq = seqs.seqs[i];
                 r = query_messages(query, &filter, visit, arg);

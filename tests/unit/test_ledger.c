@@ -266,7 +266,7 @@ static int count_message(void *arg, const struct query_message *message)
 
 static int64_t count_rows(struct query *query)
 {
-        const struct query_filter all = QUERY_ALL;
+        const struct query_filter all = QUERY_FILTER();
         int64_t count = 0;
         assert_int_equal(query_messages(query, &all, count_message, &count), 0);
         return count;

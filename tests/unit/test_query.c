@@ -26,7 +26,7 @@ static int note(void *arg, const struct query_message *message)
         return 0;
 }
 
-static const struct query_filter all = QUERY_ALL;
+static const struct query_filter all = QUERY_FILTER();
 
 static struct seen look(const struct query_filter *filter)
 {

@@ -158,7 +158,7 @@ static void assert_all_the_same(void)
         static const char *const classes[] = { NULL, "*failed", "deployed", "unknown", "none" };
         static const int64_t numbers[][2] = { { -1, -1 },   { 800, -1 },   { -1, 300 },
                                               { 800, 400 }, { 4711, 200 }, { 9, -1 } };
-        struct query_filter filter = QUERY_ALL;
+        struct query_filter filter = QUERY_FILTER();
         struct query *query = open_query();
         all.count = 0;
         filter.oldest_first = true;
@@ -238,7 +238,7 @@ static void a_ledger_of_version_1_is_brought_up(void **state)
 static void messages_without_a_state_are_found(void **state)
 {
         (void)state;
-        struct query_filter filter = QUERY_ALL;
+        struct query_filter filter = QUERY_FILTER();
         struct report report = { .states = NULL };
         char text[24];
         store_open();
@@ -315,7 +315,7 @@ static void check_plan(struct plans *plans, const char *sql)
 static void ask_for_messages(struct query *query)
 {
         for (unsigned wanted = 0; wanted < 128; wanted++) {
-                struct query_filter filter = QUERY_ALL;
+                struct query_filter filter = QUERY_FILTER();
                 filter.limit = 1;
                 filter.since_ms = wanted & 1 ? 0 : CLOCK_UNKNOWN;
                 filter.until_ms = wanted & 2 ? INT64_MAX : CLOCK_UNKNOWN;
@@ -327,7 +327,7 @@ static void ask_for_messages(struct query *query)
                 some.count = 0;
                 assert_int_equal(query_messages(query, &filter, note, &some), 0);
         }
-        struct query_filter one = QUERY_ALL;
+        struct query_filter one = QUERY_FILTER();
         one.seq = 1;
         assert_int_equal(query_messages(query, &one, note, &some), 0);
         one.seq = 0;
@@ -418,7 +418,7 @@ static void no_question_looks_at_every_message(void **state)
 static void a_question_ends_in_time(void **state)
 {
         (void)state;
-        struct query_filter filter = QUERY_ALL;
+        struct query_filter filter = QUERY_FILTER();
         store_open();
         receive_many(600);
         struct query *query = open_query();

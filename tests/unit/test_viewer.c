@@ -310,7 +310,7 @@ static void a_rare_client_is_known_until_its_last_message_goes(void **state)
 static void assert_found(int64_t newer, int64_t older)
 {
         struct viewer_filter all = VIEWER_ALL;
-        struct query_filter filter = QUERY_ALL;
+        struct query_filter filter = QUERY_FILTER();
         struct query *query = open_query();
         struct passed found = { .count = 0 };
         unsigned expected = newer ? 2 : 1;
@@ -358,7 +358,7 @@ static void a_damaged_link_leads_nowhere(void **state)
         (void)state;
         sqlite3 *db = NULL;
         struct passed passed = { .count = 0 };
-        struct query_filter filter = QUERY_ALL;
+        struct query_filter filter = QUERY_FILTER();
         filter.client = "GUID:1";
         filter.limit = 4;
         open_forgetful();
