@@ -34,6 +34,7 @@ from cut_fspd import DISK, Clients, Fspd, Journal, inbox_files, judge, judge_sto
 
 PIECE = 4096
 LONG = 4  # each so-manieth record has more messages, and is the last of its line
+PROGRESS = 1000  # states of a worker between two lines on a long run
 STATES_A_RECORD = 250  # a new record (other timing, other order of writes) after so many states of one
 
 # device: the loop's number; base: the disk before; entries: what was written; sent: all messages ever;
@@ -347,6 +348,8 @@ def work(kind, states, seed, folder, first_fault_only, worker):
             tried, faults, unfinished = try_record(made, share, rng, name, folder, first_fault_only)
             total += tried
             found += faults
+            if total.total() < states and total.total() // PROGRESS > (total.total() - share) // PROGRESS:
+                print(f"… worker {worker}: {total.total():,} of {states:,} states, {len(found)} at fault", flush=True)
             measure += collections.Counter(writes=len(made.entries), flushes=len(windows(made.entries)) - 1,
                                            acknowledged=len(made.owed))
             generation += 1
