@@ -46,6 +46,10 @@ struct report {
          * reader_read, the report part where it was wrapped, trailing NULs cut. */
         const unsigned char *bytes;
         size_t size;
+        /* NULL, or the same as UTF-8, strictly transcoded, without the byte order mark:
+         * where bytes are UTF-16LE.  It is the reader's, until that reads again. */
+        const char *text;
+        size_t text_size;
         struct report_memory *memory; /* src/message/report.c */
 };
 

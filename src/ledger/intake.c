@@ -1,12 +1,12 @@
 /* A message's way into the ledger. */
 #include "ledger_private.h"
 
+#include "body.h"
 #include "fsp/clock.h"
 #include "recent.h"
 #include "rollup.h"
 #include <assert.h>
 #include <errno.h>
-#include <lz4.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,33 +18,6 @@ void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDG
         int r = crypto_generichash(ret_digest, LEDGER_DIGEST_SIZE, bytes, size, NULL, 0);
         assert(r == 0);
         (void)r;
-}
-
-/* packed is grown as needed and kept.  A body that does not get shorter is
- * stored as it is: a reader tells by the two sizes. */
-int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room, size_t *ret_size)
-{
-        assert(size <= LZ4_MAX_INPUT_SIZE);
-        size_t room = (size_t)LZ4_compressBound((int)size);
-        if (*packed_room < room) {
-                unsigned char *larger = realloc(*packed, room);
-                if (!larger)
-                        return -ENOMEM;
-                *packed = larger;
-                *packed_room = room;
-        }
-        /* Of nothing but this body: it is kept for its table, which need not be cleared each time. */
-        static _Thread_local LZ4_stream_t stream;
-        LZ4_resetStream_fast(&stream);
-        int length =
-                LZ4_compress_fast_continue(&stream, bytes, (char *)*packed, (int)size, (int)*packed_room, 1);
-        if (length > 0 && (size_t)length < size) {
-                *ret_size = (size_t)length;
-                return 0;
-        }
-        memcpy(*packed, bytes, size);
-        *ret_size = size;
-        return 0;
 }
 
 void ledger_intake_free(struct ledger_intake *intake)
@@ -230,8 +203,7 @@ int ledger_intake_prepare(struct ledger_intake *intake)
 {
         const struct report *report = intake->report;
         ledger_digest(report->bytes, report->size, intake->digest);
-        return ledger_pack(report->bytes, report->size, &intake->packed, &intake->packed_room,
-                           &intake->packed_size);
+        return body_pack(report, &intake->packed, &intake->packed_room, &intake->packed_size);
 }
 
 void ledger_submit(struct ledger *ledger, struct ledger_intake *intake)
@@ -278,8 +250,7 @@ static int import_one(struct ledger *ledger, struct import *job, const struct de
                            .client_address = "", /* the file does not tell */
                            .reason = import->reason };
         ledger_digest(import->report.bytes, import->report.size, digest);
-        int r = ledger_pack(import->report.bytes, import->report.size, &job->packed, &job->packed_room,
-                            &packed_size);
+        int r = body_pack(&import->report, &job->packed, &job->packed_room, &packed_size);
         if (r == 0)
                 r = free_seq(ledger, &row.name.seq);
         if (r == 0)

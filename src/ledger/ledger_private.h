@@ -162,8 +162,6 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
         "BETWEEN " LEDGER_FIRST_STATE(first) " AND " LEDGER_FIRST_STATE(last) " + " LEDGER_LAST_PART
 #define LEDGER_SEQ(id) "(" id " / " LEDGER_TEXT(LEDGER_PARTS) ")"
 #define LEDGER_PART(id) "(" id " % " LEDGER_TEXT(LEDGER_PARTS) ")"
-int ledger_pack(const void *bytes, size_t size, unsigned char **packed, size_t *packed_room,
-                size_t *ret_size);
 
 /* hour.c: what the open transaction accepted and forwarded, in its hour. */
 int ledger_count_hour(struct ledger *ledger);

@@ -1,10 +1,10 @@
 /* The reading side: what stager, forwarder and recovery go by. */
 #include "query_private.h"
 
+#include "body.h"
 #include "fsp/clock.h"
 #include "ledger_private.h"
 #include <errno.h>
-#include <lz4.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -182,24 +182,6 @@ int query_pending(struct query *query, enum delivery delivery, int64_t after_seq
         return r;
 }
 
-static int unpack(const void *data, size_t packed, size_t size, unsigned char **ret_bytes)
-{
-        unsigned char *bytes = malloc(size + 1); /* never of no size */
-        if (!bytes)
-                return -ENOMEM;
-        bool ok = packed <= size;
-        if (ok && packed == size)
-                memcpy(bytes, data, size);
-        else if (ok)
-                ok = LZ4_decompress_safe(data, (char *)bytes, (int)packed, (int)size) == (int)size;
-        if (!ok) {
-                free(bytes);
-                return -EUCLEAN;
-        }
-        *ret_bytes = bytes;
-        return 0;
-}
-
 int query_body(struct query *query, int64_t seq, unsigned char **ret_bytes, size_t *ret_size)
 {
         int r = prepare(
@@ -216,8 +198,9 @@ int query_body(struct query *query, int64_t seq, unsigned char **ret_bytes, size
         else if (sqlite3_column_type(query->body, 1) == SQLITE_NULL)
                 r = -ENODATA;
         else
-                r = unpack(sqlite3_column_blob(query->body, 1), (size_t)sqlite3_column_bytes(query->body, 1),
-                           (size_t)sqlite3_column_int64(query->body, 0), ret_bytes);
+                r = body_unpack(sqlite3_column_blob(query->body, 1),
+                                (size_t)sqlite3_column_bytes(query->body, 1),
+                                (size_t)sqlite3_column_int64(query->body, 0), ret_bytes);
         if (r == 0)
                 *ret_size = (size_t)sqlite3_column_int64(query->body, 0);
         (void)sqlite3_reset(query->body); /* repeats the result of step */

@@ -34,7 +34,7 @@ static const char *const migrations[] = {
         "CREATE TABLE state("
         " id INTEGER PRIMARY KEY, topic_type INTEGER NOT NULL, topic_id TEXT, state_id INTEGER NOT NULL,"
         " message_time_ms INTEGER, serial_number TEXT, params TEXT, details TEXT);"
-        /* The bytes as received: LZ4 block, or as they are where that is no shorter. */
+        /* The bytes as received, in one of the forms of body.h. */
         "CREATE TABLE body(seq INTEGER PRIMARY KEY, data BLOB NOT NULL);"
         /* The throttle's memory: so many files went out at that time. */
         "CREATE TABLE shipment(id INTEGER PRIMARY KEY, at_ms INTEGER NOT NULL, files INTEGER NOT NULL);"

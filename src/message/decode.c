@@ -179,6 +179,14 @@ static inline __attribute__((always_inline)) size_t decode_utf16(const unsigned 
         return (size_t)(out - start);
 }
 
+/* in is white space alone, see find_end. */
+static size_t append_white_utf16le(const unsigned char *in, size_t size, char *out)
+{
+        for (size_t i = 0; i < size / 2; i++)
+                out[i] = (char)in[2 * i];
+        return size / 2;
+}
+
 static int reserve(struct decode_buffer *buffer, size_t size)
 {
         if (buffer->size >= size)
@@ -219,7 +227,7 @@ enum verdict decode_message(struct decode_buffer *buffer, const unsigned char *b
                 if (!check_utf8(bytes + start, text_size))
                         text_size = NOT_DECODED;
         } else {
-                if (reserve(buffer, text_size / 2 * 3) < 0)
+                if (reserve(buffer, (staged_size - start) / 2 * 3) < 0)
                         return VERDICT_BUSY;
                 text = buffer->data;
                 text_size = form == FORM_UTF16BE
@@ -232,6 +240,9 @@ enum verdict decode_message(struct decode_buffer *buffer, const unsigned char *b
                 return VERDICT_ENCODING;
         }
         *ret_decoded = (struct decoded){ .text = text, .size = text_size, .staged_size = staged_size };
+        if (form == FORM_UTF16LE)
+                ret_decoded->whole_size = text_size + append_white_utf16le(bytes + end, staged_size - end,
+                                                                           buffer->data + text_size);
         return VERDICT_ACCEPTED;
 }
 

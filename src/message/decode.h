@@ -18,6 +18,9 @@ struct decoded {
         const char *text; /* no BOM, no trailing NULs and white space; not NUL-terminated */
         size_t size;
         size_t staged_size; /* of the bytes given: without the trailing NULs */
+        /* Of the text that goes on behind size with the white space at its end, and so is, strictly
+         * transcoded, all of what is staged but its BOM; 0 where that is not UTF-16LE. */
+        size_t whole_size;
 };
 
 /* Takes UTF-8, UTF-16LE and UTF-16BE, with a BOM or without.  The text lies in

@@ -55,6 +55,8 @@ static enum verdict read_message(struct reader *reader, enum config_validate val
         if (verdict == VERDICT_ACCEPTED) {
                 report->bytes = bytes;
                 report->size = decoded.staged_size;
+                report->text = decoded.whole_size > 0 ? decoded.text : NULL;
+                report->text_size = decoded.whole_size;
         }
         return verdict;
 }

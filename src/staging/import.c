@@ -43,6 +43,8 @@ static const char *judge(struct importer *importer, struct delivery_import *impo
         /* The whole file, also where the report is one part of it. */
         import->report.bytes = data;
         import->report.size = size;
+        import->report.text = NULL; /* the reader goes on */
+        import->report.text_size = 0;
         if (readable && witness_has(importer->witness, &import->name))
                 return MAYBE_SENT;
         if (importer->in_corrupt)

@@ -52,6 +52,12 @@ def test_every_encoding_is_staged_and_delivered_byte_for_byte(fsp, form):
     name = next(iter(fsp.staged()))
     fsp.expect_delivered(content)
     assert list(fsp.delivered()) == [name]
+    # The ledger's own copy, and a file made of it again.
+    assert fsp.ctl("show", name.removesuffix(".SMX"), "--raw").raw == content
+    (fsp.inbox / name).unlink()
+    assert fsp.ctl("requeue", name.removesuffix(".SMX")).returncode == 0
+    wait_until(lambda: list(fsp.staged().values()) == [content], what="the file staged again")
+    fsp.expect_delivered(content)
 
 
 TAILS = {

@@ -1,7 +1,10 @@
 /* Decoding, multipart, pre-scan, parser, facts: the whole reader.  The first
- * byte picks the policy and the content type. */
+ * byte picks the policy and the content type.  What is accepted comes back from
+ * the form that the ledger gives it. */
 #include "fsp/message.h"
+#include "fsp/text.h"
 #include "fuzz.h"
+#include "ledger/body.h"
 #include <string.h>
 
 static void look_at_text(const char *text, size_t size)
@@ -9,10 +12,50 @@ static void look_at_text(const char *text, size_t size)
         MUST(!text || strlen(text) <= size * 3);
 }
 
+static size_t expect_unit(const struct report *report, size_t at, uint32_t unit)
+{
+        MUST(at + 2 <= report->size);
+        MUST(report->bytes[at] == (unit & 0xFF) && report->bytes[at + 1] == unit >> 8);
+        return at + 2;
+}
+
+/* The text is the bytes, unit for unit, to the end. */
+static void look_at_whole_text(const struct report *report)
+{
+        const unsigned char *text = (const unsigned char *)report->text;
+        size_t at = report->size >= 2 && memcmp(report->bytes, "\xFF\xFE", 2) == 0 ? 2 : 0;
+        for (size_t i = 0, length; i < report->text_size; i += length) {
+                uint32_t c;
+                length = text_utf8_next(text + i, report->text_size - i, &c);
+                MUST(length > 0);
+                if (c >= 0x10000) {
+                        at = expect_unit(report, at, 0xD800 + ((c - 0x10000) >> 10));
+                        c = 0xDC00 + ((c - 0x10000) & 0x3FF);
+                }
+                at = expect_unit(report, at, c);
+        }
+        MUST(at == report->size);
+}
+
+static void look_at_body(const struct report *report)
+{
+        static unsigned char *packed;
+        static size_t packed_room;
+        unsigned char *bytes;
+        size_t packed_size;
+        MUST(body_pack(report, &packed, &packed_room, &packed_size) == 0 && packed_size <= report->size);
+        MUST(body_unpack(packed, packed_size, report->size, &bytes) == 0);
+        MUST(memcmp(bytes, report->bytes, report->size) == 0);
+        free(bytes);
+}
+
 static void look_at_accepted(const struct report *report, const unsigned char *bytes, size_t size)
 {
         MUST(report->bytes >= bytes && report->bytes + report->size <= bytes + size && report->size > 0);
         MUST(report->state_count <= MESSAGE_MAX_STATES);
+        if (report->text)
+                look_at_whole_text(report);
+        look_at_body(report);
         look_at_text(report->client_id, size);
         look_at_text(report->netbios_name, size);
         look_at_text(report->client_version, size);

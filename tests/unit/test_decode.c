@@ -145,6 +145,29 @@ static void trailing_nuls_are_cut_in_the_texts_own_width(void **state)
         assert_refused("<a/>\0x", VERDICT_ENCODING);
 }
 
+/* With the white space, which may be more than the text, and without what is cut. */
+static void the_whole_of_utf16le_is_told(void **state)
+{
+        char text[104] = "<a/>";
+
+        (void)state;
+        memset(text + 4, '\n', 100);
+        for (enum message_form form = AS_UTF8; form < MESSAGE_FORMS; form++) {
+                for (size_t cut = 0; cut <= 4; cut++) {
+                        struct bytes bytes = make_form(text, sizeof text, form);
+                        struct decoded decoded;
+                        bool is_le = form == AS_UTF16LE || form == AS_UTF16LE_BOM;
+                        decode_buffer_free(&buffer); /* or it has room from before */
+                        memset(bytes.data + bytes.size - cut, 0, cut);
+                        assert_int_equal(decode(bytes.data, bytes.size, &decoded), VERDICT_ACCEPTED);
+                        assert_int_equal(decoded.size, 4);
+                        assert_int_equal(decoded.whole_size, is_le ? 104 - cut / 2 : 0);
+                        assert_memory_equal(decoded.text, text, is_le ? decoded.whole_size : 4);
+                        test_free(bytes.data);
+                }
+        }
+}
+
 static void one_odd_trailing_nul_is_allowed_and_no_other_byte(void **state)
 {
         (void)state;
@@ -214,6 +237,7 @@ int main(void)
                 cmocka_unit_test(utf16_is_strict),
                 cmocka_unit_test(utf32_is_refused),
                 cmocka_unit_test(trailing_nuls_are_cut_in_the_texts_own_width),
+                cmocka_unit_test(the_whole_of_utf16le_is_told),
                 cmocka_unit_test(one_odd_trailing_nul_is_allowed_and_no_other_byte),
                 cmocka_unit_test(nothing_but_white_space_is_empty),
                 cmocka_unit_test(looks_like_xml_in_every_form),

@@ -1,5 +1,6 @@
 /* include/fsp/rebuild.h: a ledger that is made anew is made anew as a whole. */
 #include "fsp/rebuild.h"
+#include "message_forms.h"
 #include "store_fixture.h"
 
 #include <sqlite3.h>
@@ -112,11 +113,44 @@ static void a_rebuild_that_died_is_done_anew(void **state)
         cut_everywhere(true);
 }
 
+/* As long as each other: a mix-up would show in nothing but the bytes. */
+static void each_file_becomes_a_row_with_its_own_bytes(void **state)
+{
+        static const char text[] = "<Report><ReportHeader><Identification><Machine/></Identification>"
+                                   "</ReportHeader><ReportBody><StateMessage><Topic Type='1'/>"
+                                   "<State ID='%zu'/></StateMessage></ReportBody></Report>";
+        struct message_name names[MESSAGES];
+        struct bytes written[MESSAGES];
+        struct query *query = NULL;
+
+        (void)state;
+        for (size_t i = 0; i < MESSAGES; i++) {
+                char one[sizeof text];
+                int length = snprintf(one, sizeof one, text, i);
+                names[i] = (struct message_name){ 1700000000000, 1, (int64_t)i + 1 };
+                written[i] = make_form(one, (size_t)length, AS_UTF16LE_BOM);
+                store_write(in_folder("staging", &names[i], NAME_SUFFIX), written[i].data, written[i].size);
+        }
+        assert_int_equal(rebuild_open(store.config, wait_for_ever, NULL, &store.ledger), 0);
+        assert_int_equal(query_open(store.config->ledger.file, &query), 0);
+        for (size_t i = 0; i < MESSAGES; i++) {
+                unsigned char *body = NULL;
+                size_t size;
+                assert_int_equal(query_body(query, names[i].seq, &body, &size), 0);
+                assert_int_equal(size, written[i].size);
+                assert_memory_equal(body, written[i].data, size);
+                free(body);
+                test_free(written[i].data);
+        }
+        query_close(query);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 TEST(a_rebuild_that_was_left_is_done_anew),
                 TEST(a_rebuild_that_died_is_done_anew),
+                TEST(each_file_becomes_a_row_with_its_own_bytes),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
