@@ -80,6 +80,10 @@ int inbox_open(const struct config *config, const char *place, int staging_fd, s
 int inbox_open_again(const struct config *config, const char *place, int staging_fd, const char *identity,
                      struct inbox **ret_inbox);
 
+/* Is it our own staging or quarantine folder, by whatever name or link?  Such a
+ * place is not opened: -ENOTUNIQ. */
+bool inbox_is_ours(const struct config *config, const char *place);
+
 /* What -errno means there, for a person, and what to do; the text is constant. */
 const char *inbox_explain(const char *place, int fault);
 /* 0 when a file can be written, renamed and removed there; tries it. */

@@ -77,7 +77,7 @@ static const char *explain_inbox(const char *place, int fault)
         case ETIMEDOUT:
                 return "its server does not answer";
         default: /* errno, a foreign list */
-                return strerror(-fault);
+                return inbox_explain(place, fault);
         }
 }
 
@@ -85,6 +85,8 @@ static int try_inbox(const struct config *config, const char *place)
 {
         if (smb_url_is(place))
                 return inbox_try(config, place);
+        if (inbox_is_ours(config, place))
+                return -ENOTUNIQ;
         if (config->forwarder.require_mount) {
                 if (access(place, F_OK) < 0)
                         return -errno;

@@ -1,6 +1,7 @@
 #include "fsp/inbox.h"
 
 #include "fsp/fsutil.h"
+#include "fsp/quarantine.h"
 #include "fsp/smb_url.h"
 #include <errno.h>
 #include <limits.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* A name alone is that of a credential which systemd passes to the service. */
@@ -31,6 +33,25 @@ static int open_to_copy(const struct config *config, const char *place, struct i
                                  : inbox_open_folder(place, config->forwarder.require_mount, ret_inbox);
 }
 
+static bool is_same_folder(const char *a, const char *b)
+{
+        struct stat x, y;
+        return stat(a, &x) == 0 && stat(b, &y) == 0 && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* What is published there would be taken for staged, and removed. */
+bool inbox_is_ours(const struct config *config, const char *place)
+{
+        AUTO_FREE char *corrupt = NULL;
+        if (smb_url_is(place))
+                return false;
+        if (is_same_folder(place, config->staging.directory))
+                return true;
+        if (asprintf(&corrupt, "%s/" QUARANTINE_FOLDER, config->staging.directory) < 0)
+                return true; /* no memory: the next run knows */
+        return is_same_folder(place, corrupt);
+}
+
 static int open_to_rename(const struct config *config, const char *place, int staging_fd, bool to_put,
                           struct inbox **ret_inbox)
 {
@@ -41,6 +62,8 @@ static int open_to_rename(const struct config *config, const char *place, int st
 
 int inbox_open(const struct config *config, const char *place, int staging_fd, struct inbox **ret_inbox)
 {
+        if (inbox_is_ours(config, place))
+                return -ENOTUNIQ;
         int r = config->forwarder.rename ? open_to_rename(config, place, staging_fd, true, ret_inbox)
                                          : -EXDEV;
         return r == -EXDEV ? open_to_copy(config, place, ret_inbox) : r;
@@ -55,7 +78,8 @@ int inbox_open_again(const struct config *config, const char *place, int staging
                      struct inbox **ret_inbox)
 {
         struct inbox *inbox;
-        int r = open_to_rename(config, place, staging_fd, false, &inbox);
+        int r = inbox_is_ours(config, place) ? -ENOTUNIQ
+                                             : open_to_rename(config, place, staging_fd, false, &inbox);
         if (r == 0 && !is_identity(inbox, identity)) {
                 inbox->kind->close(inbox);
                 r = -EXDEV;
@@ -127,6 +151,8 @@ const char *inbox_explain(const char *place, int fault)
                 text = look_up(of_share, sizeof(of_share) / sizeof(of_share[0]), fault);
         if (!text && fault == -ENODEV)
                 text = "it is not mounted (forwarder.require_mount)";
+        if (!text && fault == -ENOTUNIQ)
+                text = "it is our own staging folder";
         if (!text)
                 text = strerrordesc_np(-fault);
         return text ? text : "an unknown cause";

@@ -151,6 +151,21 @@ def test_an_inbox_that_is_a_file_is_a_fault(fsp):
     fsp.expect_delivered(content)
 
 
+@pytest.mark.parametrize("ours", ["staging", "staging/corrupt"])
+def test_a_link_to_our_own_folders_is_no_inbox(fsp, ours):
+    content = body()
+    fsp.accept(content)
+    fsp.inbox.rmdir()
+    fsp.inbox.symlink_to(fsp.folder / ours)
+    assert fsp.forward() == (0, 1, 1)
+    assert fsp.status()["staged"] == 1
+    assert "cannot be reached: it is our own staging folder" in fsp.log_bytes().decode()
+    assert fsp.ctl("setup").returncode == 1
+    fsp.inbox.unlink()
+    fsp.inbox.mkdir()
+    fsp.expect_delivered(content)
+
+
 def test_an_inbox_without_space_is_a_fault_and_all_arrive_when_there_is_some(make_fsp, small_disk):
     disk = small_disk("256K")  # for a third of them
     fsp = make_fsp({"forwarder": {"inbox": disk}})
