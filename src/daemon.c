@@ -49,6 +49,7 @@ struct daemon {
         struct forwarder *forwarder;
         struct control *control;
         struct pages *pages;
+        int staging_fd; /* one fspd a staging, whatever its ledger */
         sigset_t signals;
         char status[160]; /* what systemd was told last */
 };
@@ -111,9 +112,22 @@ static int passed_socket(void)
         return count > 0 ? SD_LISTEN_FDS_START : -1;
 }
 
+static int take_staging(struct daemon *daemon)
+{
+        const char *folder = daemon->config->staging.directory;
+        int r = fsutil_take_folder(folder, &daemon->staging_fd);
+        if (r < 0)
+                log_mgr(LOG_ERROR, "The staging folder %s cannot be used: %s", folder,
+                        r == -EWOULDBLOCK ? "another fspd has it open" : strerror(-r));
+        return r;
+}
+
 static int open_store(struct daemon *daemon)
 {
-        int r = make_parent(daemon->config->ledger.file);
+        int r = take_staging(daemon);
+        if (r < 0)
+                return EX_CANTCREAT;
+        r = make_parent(daemon->config->ledger.file);
         if (r < 0)
                 log_mgr(LOG_ERROR, "The folder of the ledger %s cannot be used: %s",
                         daemon->config->ledger.file, strerror(-r));
@@ -237,6 +251,7 @@ static void stop(struct daemon *daemon, int status)
         listener_free(daemon->listener);
         quota_free(daemon->quota);
         ledger_close(daemon->ledger);
+        fsutil_close_pointer(&daemon->staging_fd);
         log_mgr(LOG_INFO, "fspd stopped");
         log_close();
 }
@@ -360,7 +375,7 @@ static int block_signals(struct daemon *daemon)
 
 int daemon_run(const char *config_path, struct config *config)
 {
-        struct daemon daemon = { .config_path = config_path, .config = config };
+        struct daemon daemon = { .config_path = config_path, .config = config, .staging_fd = -1 };
         bound_heap();
         /* Whoever starts it: the group may read ledger, logs and what goes to the inbox, others nothing. */
         (void)umask(S_IWGRP | S_IRWXO);

@@ -33,6 +33,11 @@ int fsutil_make_folder(const char *path);
 /* Opens a folder to work in with the *at() calls; the second one within another. */
 int fsutil_open_folder(const char *path, int *ret_fd);
 int fsutil_open_folder_at(int folder, const char *name, int *ret_fd);
+/* Makes it as fsutil_make_folder and holds it until ret_fd is closed:
+ * -EWOULDBLOCK when somebody else does, -EACCES or -EROFS when nothing can be
+ * written there.  A full disk is no hindrance, nor is a file system that cannot
+ * lock folders. */
+int fsutil_take_folder(const char *path, int *ret_fd);
 /* Writes temporary, anew if it is there, and renames it to final: the file
  * appears whole or not at all.  Not durable before a sync of the folder's file
  * system. */

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -170,6 +171,24 @@ int fsutil_open_folder_at(int folder, const char *name, int *ret_fd)
         if (fd < 0)
                 return -errno;
         *ret_fd = fd;
+        return 0;
+}
+
+int fsutil_take_folder(const char *path, int *ret_fd)
+{
+        AUTO_CLOSE int fd = -1;
+        int r = fsutil_make_folder(path);
+
+        if (r == 0)
+                r = fsutil_open_folder(path, &fd);
+        if (r < 0)
+                return r;
+        if (faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) < 0)
+                return -errno;
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK)
+                return -EWOULDBLOCK;
+        *ret_fd = fd;
+        fd = -1;
         return 0;
 }
 

@@ -199,6 +199,25 @@ def test_a_second_daemon_on_the_same_ledger_is_refused_and_the_first_goes_on(fsp
     fsp.expect_delivered(content)
 
 
+def test_a_second_daemon_on_the_same_staging_with_a_ledger_of_its_own_is_refused(fsp, make_fsp):
+    content = body()
+    fsp.accept(content)
+    other = make_fsp({"staging": {"directory": fsp.staging}}, start=False)
+    result = other.run("-c", other.config)
+    assert result.returncode == 73 and f"{fsp.staging} cannot be used: another fspd" in result.stderr, result
+    fsp.expect_delivered(content)
+    assert other.delivered() == {}
+
+
+def test_a_staging_folder_that_became_read_only_ends_the_next_start_with_73(make_fsp, small_disk):
+    disk = small_disk("8M")
+    fsp = make_fsp({"staging": {"directory": disk / "staging"}})
+    fsp.stop()
+    subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+    result = fsp.run("-c", fsp.config)
+    assert result.returncode == 73 and str(disk / "staging") in result.stderr, result
+
+
 def test_a_control_socket_left_by_a_killed_daemon_is_no_hindrance(fsp):
     fsp.kill()
     fsp.start()
