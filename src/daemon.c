@@ -159,6 +159,7 @@ static int open_admin(struct daemon *daemon)
         struct control_parts parts = { .ledger = daemon->ledger,
                                        .quota = daemon->quota,
                                        .listener = daemon->listener,
+                                       .stager = daemon->stager,
                                        .forwarder = daemon->forwarder,
                                        .site_code = config->site.code,
                                        .staging_directory = config->staging.directory };

@@ -24,6 +24,7 @@
 #include "fsp/ledger.h"
 #include "fsp/listener.h"
 #include "fsp/quota.h"
+#include "fsp/stager.h"
 
 #define CONTROL_MAX_REQUEST 65536
 #define CONTROL_FORWARD_TIMEOUT_MS 60000
@@ -33,6 +34,7 @@ struct control_parts {
         struct ledger *ledger;
         struct quota *quota;
         struct listener *listener;
+        struct stager *stager;
         struct forwarder *forwarder;
         const char *site_code;
         const char *admin_url; /* NULL: no page */

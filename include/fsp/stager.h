@@ -18,6 +18,8 @@ void stager_ring(void *stager); /* struct stager: there are received messages */
 /* Returns when all that was received before the call is staged, or cannot be
  * within deadline_ms from now.  arg: the stager. */
 void stager_catch_up(void *arg, int64_t deadline_ms);
+/* -errno while received messages cannot be written to the folder, else 0. */
+int stager_fault(const struct stager *stager);
 void stager_stop(struct stager *stager); /* stages no more; NULL is allowed */
 
 #endif

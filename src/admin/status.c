@@ -26,6 +26,7 @@ void status_gather(const struct control_parts *parts, int64_t started_ms, struct
                 .draining = quota_closed(parts->quota),
                 .listener = listener_view(parts->listener),
                 .forwarder = forwarder_view(parts->forwarder),
+                .stager_fault = stager_fault(parts->stager),
         };
 
         (void)listener_url(parts->listener, facts.listen); /* the buffer itself */
@@ -80,6 +81,11 @@ static bool has_warning(const struct status_facts *facts, json_t *reasons)
                            forwarder->running ? "a forwarding run has not come to an end"
                                               : "a forwarding run has been due",
                            text_format_duration(seconds * 1000, late));
+        }
+        if (facts->stager_fault < 0) {
+                warning = true;
+                add_reason(reasons, "received messages cannot be written to staging: %s",
+                           strerror(-facts->stager_fault));
         }
         if (facts->quota.fullness > STATUS_FULLNESS) {
                 warning = true;

@@ -28,6 +28,7 @@ struct status_facts {
         bool draining;
         struct listener_view listener;
         struct forwarder_view forwarder;
+        int stager_fault; /* as stager_fault */
 };
 void status_gather(const struct control_parts *parts, int64_t started_ms, struct status_facts *ret_facts);
 

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ struct stager {
         int folder_fd, corrupt_fd;
         struct quarantine quarantine;
         pthread_t thread;
-        int fault;        /* the thread's: said once */
+        atomic_int fault; /* set by the thread; said once */
         int64_t since_ms; /* the thread's: the first bell of this burst; monotonic */
         struct query_pending rows[BATCH];
         int64_t seqs[BATCH];
@@ -225,6 +226,11 @@ void stager_catch_up(void *arg, int64_t deadline_ms)
         while (stager->finished < wanted && !stager->stop && r == 0)
                 r = pthread_cond_timedwait(&stager->caught_up, &stager->lock, &until);
         (void)pthread_mutex_unlock(&stager->lock);
+}
+
+int stager_fault(const struct stager *stager)
+{
+        return stager->fault;
 }
 
 void stager_ring(void *arg)

@@ -1,4 +1,5 @@
 """A ledger that is not what was written: nothing is sent twice, nothing is dropped that can be told, nothing aborts."""
+import shutil
 import sqlite3
 import struct
 
@@ -145,3 +146,14 @@ def test_a_row_with_a_name_that_cannot_be_is_told_and_aborts_nothing(fsp):
     fsp.start()
     assert fsp.post(contents[0], path=PATH).status == 200  # a duplicate of the damaged one
     assert fsp.running()
+
+
+def test_a_staging_folder_that_was_removed_is_told_and_no_message_is_lost(fsp):
+    content = body()
+    shutil.rmtree(fsp.staging)
+    fsp.accept(content)
+    status = wait_until(lambda: (s := fsp.status())["availability"] == "warning" and s, what="the warning")
+    assert "cannot be written to staging" in status["reasons"][0], status
+    fsp.restart()
+    wait_until(lambda: list(fsp.delivered().values()) == [content], what="the message in the inbox")
+    assert fsp.status()["availability"] == "online"

@@ -286,9 +286,11 @@ static void availability_follows_the_facts(void **state)
         facts.forwarder.late_ms++;
         facts.forwarder.last.fault = -ENOENT;
         check_availability(&facts, AVAILABILITY_WARNING, 4);
+        facts.stager_fault = -ENOENT;
+        check_availability(&facts, AVAILABILITY_WARNING, 5);
         facts.totals.online = false;
         facts.totals.fault = -EIO;
-        check_availability(&facts, AVAILABILITY_OFFLINE, 5);
+        check_availability(&facts, AVAILABILITY_OFFLINE, 6);
 
         facts = good_facts();
         facts.draining = true;
