@@ -44,6 +44,7 @@ static const char *const level_names[] = {
 #define TEXT(check_, words) .check = (check_), .allowed = (words)
 
 #define A_FILE "a full path that begins with /"
+#define A_SOCKET "a full path that begins with /, 107 bytes at most"
 #define AN_INBOX "the full path of a folder, or smb://SERVER[:PORT]/SHARE/PATH"
 #define AN_ADDRESS "a numeric IPv4 or IPv6 address"
 
@@ -115,7 +116,7 @@ const struct config_key config_keys[] = {
         KEY(log, max_size, kind_size, DEFAULT("2M"), RANGE(KB, GB, "1K to 1G")),
         KEY(log, max_history, kind_number, DEFAULT("1"), RANGE(0, 99, "0 to 99, 0 keeps none")),
 
-        KEY(admin, socket, kind_text, DEFAULT("/run/fspd/control.sock"), TEXT(check_path, A_FILE)),
+        KEY(admin, socket, kind_text, DEFAULT("/run/fspd/control.sock"), TEXT(check_socket, A_SOCKET)),
         KEY(admin, address, kind_text, DEFAULT("127.0.0.1"), TEXT(check_address, AN_ADDRESS)),
         KEY(admin, port, kind_port, DEFAULT("8580"), RANGE(0, 65535, "off or 0 to 65535, 0 is any free one")),
 };

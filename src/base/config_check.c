@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #define DIGITS "0123456789"
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -58,6 +59,13 @@ const char *check_path(const char *text)
         if (text[0] != '/')
                 return "does not begin with /";
         return has_control_character(text) ? "a path with a control character" : NULL;
+}
+
+const char *check_socket(const char *text)
+{
+        if (strlen(text) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+                return "longer than the kernel admits for a socket";
+        return check_path(text);
 }
 
 const char *check_inbox(const char *text)

@@ -53,6 +53,7 @@ const char *check_site_code(const char *text);
 const char *check_address(const char *text);
 const char *check_url_path(const char *text);
 const char *check_path(const char *text);
+const char *check_socket(const char *text);
 const char *check_inbox(const char *text);
 const char *check_credentials(const char *text);
 const char *check_version(const char *text);

@@ -202,6 +202,9 @@ static void the_shipped_file_lacks_only_the_two(void **state)
 }
 
 /* Values that pass and values that do not; several are parted by |. */
+#define PATH_26 "/678901234567890123456789/"
+#define PATH_107 PATH_26 PATH_26 PATH_26 PATH_26 "567"
+
 static const struct value_row {
         const char *section, *key, *good, *bad;
 } value_rows[] = {
@@ -244,7 +247,7 @@ static const struct value_row {
         { "log", "level", "verbose|info|warning|error", "debug|Info|" },
         { "log", "max_size", "1K|1G", "1023|2G" },
         { "log", "max_history", "0|99", "100" },
-        { "admin", "socket", "/x", "x|" },
+        { "admin", "socket", "/x|" PATH_107, "x||" PATH_107 "8" },
         { "admin", "address", "::|10.0.0.1", "any|" },
         { "admin", "port", "off|0|65535", "65536|on|" },
 };
