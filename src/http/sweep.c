@@ -37,6 +37,16 @@ static void look_for_first_byte(struct connection *connection, int64_t now_ms)
                 connection->started_ms = now_ms;
 }
 
+/* Nothing more will come, and nothing is left to answer.  libmicrohttpd misses
+ * an end that came together with what was before it. */
+static bool has_ended(const struct connection *connection)
+{
+        char next;
+        if (connection->request && connection->request->phase > PHASE_BODY)
+                return false;
+        return recv(connection->fd, &next, sizeof(next), MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
 static bool is_ours_to_finish(const struct connection *connection)
 {
         return connection->request &&
@@ -51,6 +61,10 @@ void sweep_connections(struct listener *listener, int64_t now_ms)
         for (struct connection *c = listener->connections; c; c = c->next) {
                 if (is_ours_to_finish(c))
                         continue;
+                if (has_ended(c)) {
+                        (void)shutdown(c->fd, SHUT_RDWR); /* as below */
+                        continue;
+                }
                 if (!c->started_ms)
                         look_for_first_byte(c, now_ms);
                 if (!c->started_ms || now_ms - c->started_ms <= timeout_ms)

@@ -230,6 +230,23 @@ def test_a_kept_connection_is_closed_when_it_is_silent(make_fsp):
         assert 1 < closed_after(connection) < 8
 
 
+@pytest.mark.parametrize("asked,status", [({"content": b"none"}, 400), ({"method": "PUT"}, 405), ({"content": body()}, 200)])
+def test_who_ends_its_side_with_the_request_is_answered_and_holds_no_connection(fsp, asked, status):
+    with fsp.connect() as connection:
+        # The end comes in one segment with the requests; all of them are answered before it counts.
+        connection.socket.send(request(**asked) * 3, socket.MSG_MORE)
+        connection.socket.shutdown(socket.SHUT_WR)
+        assert [connection.reply().status for _ in range(3)] == [status] * 3
+        assert connection.closed()
+
+
+def test_who_leaves_amid_a_request_holds_no_connection(make_fsp):
+    fsp = make_fsp({"listener": {"request_timeout": "1h"}})
+    with fsp.connect() as connection:
+        connection.socket.send(request(body())[:-1], socket.MSG_MORE)
+    wait_until(lambda: fsp.status()["connections"] == 0, what="the end of the connection")
+
+
 @pytest.mark.parametrize("part", ["head", "body", "chunks"])
 def test_a_request_that_dribbles_is_cut_off_by_the_clock_and_not_by_its_pauses(make_fsp, part):
     fsp = make_fsp(QUICK)
