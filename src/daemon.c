@@ -36,7 +36,7 @@
 /* A loop that has not come round for so long is not reported alive. */
 #define HEARTBEAT_MS 10000
 /* Bytes of an allocation that is large; an honest message takes less. */
-#define LARGE_BLOCK (16 * 1024)
+#define LARGE_BLOCK (8 * 1024)
 #define ARENAS 2
 
 struct daemon {

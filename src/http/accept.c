@@ -170,10 +170,8 @@ static void connection_close(struct listener *listener, struct connection *conne
         if (connection->next)
                 connection->next->previous = connection->previous;
         listener->connection_count--;
-        if (connection->kept)
-                listener->kept_count--;
         limits_disconnect(connection->client);
-        memory_give(listener, connection->charge);
+        memory_end_charge(listener, connection);
         free(connection->first_head);
         free(connection);
 }

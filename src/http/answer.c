@@ -8,7 +8,7 @@
 /* libmicrohttpd clears a connection's whole memory between two requests of
  * one connection, so each that is kept open holds that much, whatever it asks:
  * only so many are.  Others are closed with their answer, and may come again. */
-#define KEPT_MAX 512
+#define KEPT_MAX 1024
 
 static void log_answer(const struct request *request)
 {

@@ -42,10 +42,12 @@ struct connection {
         uint64_t bytes_idle;        /* received when last seen between requests */
         int64_t started_ms;         /* of the request being received, or of its answer; 0: none */
         struct request *request;
-        size_t charge;    /* of listener.memory, for what libmicrohttpd holds, and first_head */
-        bool kept;        /* open after its first request */
-        bool evicted;     /* shut down to make room; its end is on its way */
-        char *first_head; /* raw, while capturing; NULL: none or used up */
+        size_t charge;     /* of listener.memory, for what libmicrohttpd holds, and first_head */
+        size_t beyond;     /* what libmicrohttpd holds besides, since it is kept */
+        bool kept;         /* open after its first request */
+        int64_t rested_ms; /* since when without a request, while kept; monotonic */
+        bool evicted;      /* shut down to make room; its end is on its way */
+        char *first_head;  /* raw, while capturing; NULL: none or used up */
         size_t first_head_size;
         /* Where libmicrohttpd has the head; each later one is moved to the same
          * place, but for what it passes over: empty lines, or lines with a NUL first. */
@@ -96,6 +98,7 @@ struct listener {
         struct request *spare;
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
         unsigned kept_count;            /* connections that had a request already */
+        size_t beyond;                  /* of all of them */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */
         struct porch *porch;
         struct arrival *arrival;        /* while MHD_add_connection runs */
@@ -166,10 +169,15 @@ void request_note_verdict(const struct request *request); /* counts and logs it 
  * but this request (NULL: none) can give way. */
 bool memory_take(struct listener *listener, size_t size, const struct request *but);
 void memory_give(struct listener *listener, size_t size);
+/* For a body larger than usual; false as above. */
+bool memory_charge_whole(struct listener *listener, struct connection *connection, const struct request *but);
+void memory_note_kept(struct listener *listener,
+                      struct connection *connection); /* from its first request on */
+void memory_end_charge(struct listener *listener, struct connection *connection);
 /* What libmicrohttpd may have for a connection: the largest head, and what it
  * keeps with it; and what it takes of that for a usual request. */
-#define ENGINE_MEMORY (40U * 1024U)
-#define ENGINE_USUAL (16U * 1024U)
+#define ENGINE_MEMORY (36U * 1024U)
+#define ENGINE_USUAL (20U * 1024U)
 
 /* sweep.c: once a second, deadlines of connections. */
 void sweep_connections(struct listener *listener, int64_t now_ms);

@@ -13,7 +13,7 @@
 /* Requests kept for reuse, with their buffers; and the largest buffer kept. */
 #define SPARE_MAX 128
 #define SPARE_BODY (16U * 1024U)
-#define FIRST_ROOM 4096U
+#define FIRST_ROOM 6144U
 
 static struct request *request_take(struct listener *listener)
 {
@@ -160,19 +160,6 @@ static enum MHD_Result take_head(struct request *request, struct MHD_Connection 
         return MHD_YES;
 }
 
-/* A large body passes through all the memory that libmicrohttpd may have. */
-static bool charge_engine(struct request *request)
-{
-        struct connection *connection = request->connection;
-        size_t more = ENGINE_MEMORY - ENGINE_USUAL;
-        if (connection->charge >= ENGINE_MEMORY)
-                return true;
-        if (!memory_take(request->listener, more, request))
-                return false;
-        connection->charge += more;
-        return true;
-}
-
 static int grow_body(struct request *request, size_t needed)
 {
         struct listener *listener = request->listener;
@@ -184,7 +171,8 @@ static int grow_body(struct request *request, size_t needed)
                 room = listener->config->listener.max_message_size;
         if (room == request->room)
                 return 0;
-        if (needed > ENGINE_USUAL && !charge_engine(request))
+        /* A large body passes through all the memory that libmicrohttpd may have. */
+        if (needed > ENGINE_USUAL && !memory_charge_whole(listener, request->connection, request))
                 return -ENOBUFS;
         if (!memory_take(listener, room - request->room, request))
                 return -ENOBUFS;
@@ -282,10 +270,10 @@ static void on_written(struct ledger_intake *intake)
 static enum MHD_Result finish_body(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
-        /* Its decoded and its packed form are about as large.  They are gone as
-         * soon as the writer is done, so they count, but are not asked for. */
-        request->work += 2 * request->size;
-        listener->memory += 2 * request->size;
+        /* Its packed form and what is read of it are about as large together.  They are
+         * gone as soon as the writer is done, so they count, but are not asked for. */
+        request->work += request->size;
+        listener->memory += request->size;
         if (request->verdict == VERDICT_ACCEPTED && admit(request)) {
                 const char *why = NULL;
                 enum verdict verdict = reader_read(listener->reader, listener->config,
@@ -386,9 +374,8 @@ void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
                 hand_to_capture(request);
         release_admission(request);
         connection->request = NULL;
-        if (!connection->kept)
-                listener->kept_count++;
-        connection->kept = true;
+        memory_note_kept(listener, connection);
+        connection->rested_ms = clock_monotonic_ms();
         connection->started_ms = 0;
         connection->bytes_idle = UINT64_MAX; /* to be read at the next sweep */
         *context = NULL;

@@ -26,6 +26,7 @@ GOOD = body(padding=200)
 NUMBERS = itertools.count()
 DECLARED = 60000
 LINGER_RST = struct.pack("ii", 1, 0)
+HEAD = request(length=False, headers={"Content-Length": DECLARED})
 DRIP = 0.5  # seconds between two drops of a slow sender
 
 
@@ -42,8 +43,8 @@ def stranger(number):
 class Crowd:
     """Connections that are held: opened again when closed, spoken on now and then."""
 
-    def __init__(self, address, count, opening=b"", drop=b"", read=False, half=False):
-        self.address, self.count, self.opening, self.drop, self.read, self.half = address, count, opening, drop, read, half
+    def __init__(self, address, count, opening=b"", drop=b"", read=False, half=False, first=0):
+        self.address, self.count, self.first, self.opening, self.drop, self.read, self.half = address, count, first, opening, drop, read, half
         self.selector = selectors.DefaultSelector()
         self.open = {}
         self.next = 0
@@ -53,7 +54,7 @@ class Crowd:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         with contextlib.suppress(OSError):
-            sock.bind((stranger(number), 0))
+            sock.bind((stranger(self.first + number), 0))
             if sock.connect_ex(self.address) in (0, errno.EINPROGRESS):
                 self.selector.register(sock, selectors.EVENT_READ | selectors.EVENT_WRITE, number)
                 self.open[number] = [sock, self.opening, time.monotonic()]
@@ -115,6 +116,16 @@ def slow_read(address, count, until):
     Crowd(address, min(count, 500), opening=request(method="GET", length=False) * 400, read=True).run(until)
 
 
+def kept_beside_large(address, count, until):
+    """Half of them keep a connection after a request, the others send large bodies that do not end."""
+    kept = Crowd(address, count // 2, opening=request(method="GET", length=False))
+    large = Crowd(address, count - count // 2, opening=HEAD + b"<" * (DECLARED - 100), drop=b"a", first=count // 2)
+    other = threading.Thread(target=kept.run, args=(until,))
+    other.start()
+    large.run(until)
+    other.join()
+
+
 def churn(reset=False, opening=b""):
     def attack(address, count, until):
         number = 0
@@ -154,7 +165,6 @@ def flood(data, sources=1, batch=16):
     return attack
 
 
-HEAD = request(length=False, headers={"Content-Length": DECLARED})
 ATTACKS = {
     "none": lambda address, count, until: time.sleep(max(0, until - time.monotonic())),
     "idle crowd": held(),
@@ -164,6 +174,7 @@ ATTACKS = {
     "large bodies that do not end": held(opening=HEAD + b"<" * (DECLARED - 100), drop=b"a"),
     "large heads and bodies": held(opening=request(length=False, headers={"X": "a" * 30000, "Content-Length": DECLARED})
                                    + b"<" * (DECLARED - 100), drop=b"a"),
+    "kept connections beside large bodies": kept_beside_large,
     "kept connections with large bodies": held(opening=request(method="GET", length=False) + HEAD + b"<" * (DECLARED - 100), drop=b"a"),
     "slow chunks": held(opening=request(length=False, headers={"Transfer-Encoding": "chunked"}) + b"1\r\n<\r\n", drop=b"1\r\na\r\n"),
     "slow reading": slow_read,

@@ -1,4 +1,5 @@
 /* src/http/memory.c: who gives way when listener.memory is used up. */
+#include "fsp/clock.h"
 #include "http/listener_private.h"
 #include <errno.h>
 #include <setjmp.h>
@@ -10,7 +11,7 @@
 #include <cmocka.h>
 
 #define LIMIT 100000U
-#define CHARGE 16384U
+#define CHARGE ENGINE_USUAL
 #define ROOM 8192U
 
 static struct config config = { .listener.memory = LIMIT };
@@ -98,12 +99,62 @@ static void the_kept_one_comes_first_and_then_the_slow_one(void **state)
         end();
 }
 
+static void a_kept_one_that_works_does_not_give_way(void **state)
+{
+        (void)state;
+        begin(LIMIT - CHARGE - CHARGE - ROOM);
+        kept.rested_ms = clock_monotonic_ms();
+        slow.request = NULL;
+        assert_false(memory_take(&listener, CHARGE, NULL));
+        assert_true(is_open(others[0]));
+        kept.rested_ms -= 60000;
+        assert_true(memory_take(&listener, CHARGE, NULL));
+        assert_false(is_open(others[0]));
+        end();
+}
+
+static void what_is_large_leaves_free_what_kept_ones_hold(void **state)
+{
+        (void)state;
+        begin(0);
+        kept.kept = false;
+        memory_note_kept(&listener, &kept);
+        size_t beyond = ENGINE_MEMORY - ENGINE_USUAL, held = listener.memory;
+        assert_int_equal(listener.beyond, beyond);
+        kept.rested_ms = clock_monotonic_ms();
+        slow.request = NULL;
+        assert_false(memory_take(&listener, LIMIT - held - beyond + 1, NULL));
+        assert_true(memory_take(&listener, LIMIT - held - beyond, NULL));
+        assert_true(memory_take(&listener, beyond <= ENGINE_USUAL ? beyond : ENGINE_USUAL, NULL));
+        memory_end_charge(&listener, &kept);
+        assert_int_equal(listener.beyond, 0);
+        end();
+}
+
+static void a_large_body_is_charged_with_all_once(void **state)
+{
+        (void)state;
+        begin(0);
+        kept.kept = false;
+        memory_note_kept(&listener, &kept);
+        size_t held = listener.memory;
+        assert_true(memory_charge_whole(&listener, &kept, NULL));
+        assert_true(memory_charge_whole(&listener, &kept, NULL));
+        assert_int_equal(listener.memory, held + ENGINE_MEMORY - ENGINE_USUAL);
+        assert_int_equal(kept.charge, ENGINE_MEMORY);
+        assert_int_equal(listener.beyond, 0);
+        end();
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(nobody_gives_way_in_vain),
                 cmocka_unit_test(who_asks_does_not_give_way),
                 cmocka_unit_test(the_kept_one_comes_first_and_then_the_slow_one),
+                cmocka_unit_test(a_kept_one_that_works_does_not_give_way),
+                cmocka_unit_test(what_is_large_leaves_free_what_kept_ones_hold),
+                cmocka_unit_test(a_large_body_is_charged_with_all_once),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
