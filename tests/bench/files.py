@@ -122,7 +122,8 @@ def measure_forward(rig, options):
 
 
 def add_rows(ledger, count):
-    """So many forwarded messages, made in SQL after the pattern of the last one, and counted for the viewer."""
+    """So many forwarded messages, made in SQL after the pattern of the last one, counted for the viewer, and
+    no duplicates to look for."""
     with contextlib.closing(sqlite3.connect(ledger)) as db:
         db.execute("PRAGMA synchronous = OFF")
         db.execute("PRAGMA cache_size = -262144")
@@ -140,7 +141,8 @@ def add_rows(ledger, count):
                            f"{','.join(expressions.get(column, column) for column in columns)} "
                            f"FROM n, {table} WHERE {chosen[table]}", values)
             db.commit()
-        db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('rolled_seq', ?)", (last + count,))
+        db.execute("INSERT OR REPLACE INTO meta(key, value) VALUES('rolled_seq', :seq), ('seen_seq', :seq)",
+                   {"seq": last + count})
         db.commit()
 
 
