@@ -52,12 +52,20 @@ void request_note_verdict(const struct request *request)
         log_answer(request);
 }
 
+/* A third of listener.memory is left for those who come. */
+static bool may_keep(const struct listener *listener, const struct connection *connection)
+{
+        size_t held = (size_t)listener->kept_count * ENGINE_USUAL;
+        return connection->kept ||
+               (listener->kept_count < KEPT_MAX && held < listener->config->listener.memory / 3 * 2);
+}
+
 enum MHD_Result request_answer(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
         /* Nothing but a request that was right as HTTP keeps its connection. */
         bool close = request->close || !request->on_client_path || listener->stop ||
-                     (!request->connection->kept && listener->kept_count >= KEPT_MAX);
+                     !may_keep(listener, request->connection);
         int64_t now_us = clock_monotonic_us();
         request->phase = PHASE_DONE;
         request->connection->started_ms = now_us / 1000; /* of the answer, from here on */
