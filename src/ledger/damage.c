@@ -59,24 +59,31 @@ static bool read_header(struct wal *wal)
 
 /* How many transactions of this WAL's time end behind its first broken frame.
  * One may have been cut short by a crash, before its commit was answered.  Of
- * two, the first had been synced: it was damaged later. */
+ * two, the first had been synced: it was damaged later.
+ *
+ * Each frame's sum goes on from that of the frame before.  An end counts that is
+ * whole by this measure, or that the next frame goes on from: not the header of
+ * one whose page was never written, nor what an earlier crash had left there. */
 static unsigned lost_commits(struct wal *wal, off_t size)
 {
         static unsigned char frame[FRAME_HEADER + 65536];
         size_t frame_size = FRAME_HEADER + wal->page_size;
-        bool broken = false;
+        bool broken = false, is_doubtful_end = false;
         unsigned commits = 0;
         for (off_t at = WAL_HEADER; at + (off_t)frame_size <= size; at += (off_t)frame_size) {
                 if (pread(wal->fd, frame, frame_size, at) != (ssize_t)frame_size)
                         break;
-                if (!broken) {
-                        add_to_sum(wal, frame, 8);
-                        add_to_sum(wal, frame + FRAME_HEADER, wal->page_size);
-                        broken = memcmp(frame + 8, wal->salts, 8) != 0 || wal->sum[0] != be32(frame + 16) ||
-                                 wal->sum[1] != be32(frame + 20);
-                }
-                if (broken && memcmp(frame + 8, wal->salts, 8) == 0 && be32(frame + 4) != 0)
-                        commits++;
+                add_to_sum(wal, frame, 8);
+                add_to_sum(wal, frame + FRAME_HEADER, wal->page_size);
+                bool ours = memcmp(frame + 8, wal->salts, 8) == 0;
+                bool whole = ours && wal->sum[0] == be32(frame + 16) && wal->sum[1] == be32(frame + 20);
+                commits += whole && is_doubtful_end;
+                broken = broken || !whole;
+                bool is_end = broken && ours && be32(frame + 4) != 0;
+                commits += is_end && whole;
+                is_doubtful_end = is_end && !whole;
+                wal->sum[0] = be32(frame + 16);
+                wal->sum[1] = be32(frame + 20);
         }
         return commits;
 }
