@@ -20,10 +20,15 @@
 #define BATCH 512
 #define RETRY_MS 1000
 /* Intake comes first: while messages keep coming, their files wait, but no
- * longer than this, and no more than so many. */
+ * longer than this, and no more than so many; longer where they come faster
+ * than files could be made beside them, so that 200,000 clients at once are
+ * answered first. */
 #define QUIET_MS 20
 #define GIVE_WAY_MS 3000
 #define GIVE_WAY_MESSAGES 50000
+#define STORM_MS 10000
+#define STORM_MESSAGES 250000
+#define STORM_PER_MS 10
 
 struct stager {
         struct ledger *ledger;
@@ -38,7 +43,7 @@ struct stager {
 
         pthread_mutex_t lock; /* for all below */
         pthread_cond_t wake;
-        bool rung, stop;
+        bool rung, idle, stop;
         uint64_t wanted, finished; /* stager_catch_up: asked for, done */
         pthread_cond_t caught_up;
 };
@@ -132,25 +137,32 @@ static void say(struct stager *stager, int r)
         stager->fault = r < 0 ? r : 0;
 }
 
-/* With the lock held: waits for a bell, at most ms.  False: none rang. */
-static bool wait_for_bell(struct stager *stager, int64_t ms)
+/* With the lock held: the time passes, unless it is to stop or somebody waits for files. */
+static void rest(struct stager *stager, int64_t ms)
 {
         int64_t until_ms = clock_monotonic_ms() + ms;
         struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
+        uint64_t wanted = stager->wanted;
         int r = 0;
-        while (!stager->stop && !stager->rung && r == 0)
+        while (!stager->stop && stager->wanted == wanted && r == 0)
                 r = pthread_cond_timedwait(&stager->wake, &stager->lock, &until);
-        return stager->rung;
+}
+
+static bool may_wait(const struct stager *stager)
+{
+        int64_t age_ms = clock_monotonic_ms() - stager->since_ms;
+        int64_t waiting = (int64_t)ledger_totals(stager->ledger).received;
+        if (age_ms < GIVE_WAY_MS && waiting < GIVE_WAY_MESSAGES)
+                return true;
+        return age_ms < STORM_MS && waiting < STORM_MESSAGES && waiting >= age_ms * STORM_PER_MS;
 }
 
 /* With the lock held, after a bell: lets a burst pass. */
 static void give_way(struct stager *stager)
 {
-        while (stager->rung && !stager->stop && stager->finished == stager->wanted &&
-               clock_monotonic_ms() - stager->since_ms < GIVE_WAY_MS &&
-               ledger_totals(stager->ledger).received < GIVE_WAY_MESSAGES) {
+        while (stager->rung && !stager->stop && stager->finished == stager->wanted && may_wait(stager)) {
                 stager->rung = false;
-                (void)wait_for_bell(stager, QUIET_MS); /* the loop looks for itself */
+                rest(stager, QUIET_MS);
         }
         stager->rung = false;
 }
@@ -161,10 +173,12 @@ static bool wait_for_work(struct stager *stager, bool retry)
         (void)pthread_mutex_lock(&stager->lock); /* cannot fail on this kind of mutex */
         if (retry) {
                 stager->rung = false;
-                (void)wait_for_bell(stager, RETRY_MS); /* then it tries again anyway */
+                rest(stager, RETRY_MS);
         } else {
+                stager->idle = true;
                 while (!stager->stop && !stager->rung)
                         (void)pthread_cond_wait(&stager->wake, &stager->lock); /* cannot fail */
+                stager->idle = false;
                 stager->since_ms = clock_monotonic_ms();
                 give_way(stager);
         }
@@ -238,7 +252,8 @@ void stager_ring(void *arg)
         struct stager *stager = arg;
         (void)pthread_mutex_lock(&stager->lock); /* as above */
         stager->rung = true;
-        (void)pthread_cond_signal(&stager->wake); /* cannot fail */
+        if (stager->idle)                                 /* else it looks by itself, and each commit rings */
+                (void)pthread_cond_signal(&stager->wake); /* cannot fail */
         (void)pthread_mutex_unlock(&stager->lock);
 }
 
