@@ -1,6 +1,8 @@
 #include "head.h"
 
 #include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -121,4 +123,19 @@ enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const 
                 if (++lines > HEAD_MAX_LINES)
                         return VERDICT_HEAD_TOO_LARGE;
         }
+}
+
+bool head_is_followed_by_its_body(const char *bytes, size_t head_size, size_t size)
+{
+        uint64_t body = 0;
+        const char *end = bytes + head_size;
+        for (const char *line = bytes; line < end;
+             line = (const char *)memchr(line, '\n', (size_t)(end - line)) + 1) {
+                size_t name = head_token_length(line, (size_t)(end - line));
+                if (is_name(line, name, "Transfer-Encoding"))
+                        return false;
+                if (is_name(line, name, "Content-Length"))
+                        body = strtoull(line + name + 1, NULL, 10); /* a number: the head is sound */
+        }
+        return body == size - head_size;
 }

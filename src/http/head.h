@@ -17,6 +17,9 @@
  * should be (*ret_why says how), VERDICT_HEAD_TOO_LARGE. */
 enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const char **ret_why);
 
+/* "What follows a sound head is its body, to the last byte, and nothing else." */
+bool head_is_followed_by_its_body(const char *bytes, size_t head_size, size_t size);
+
 /* What tells where a request ends and for whom it is, counted. */
 struct head_framing {
         unsigned hosts, lengths, transfer_codings;

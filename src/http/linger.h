@@ -12,6 +12,9 @@
 #include <stdint.h>
 
 #define LINGER_MAX 256
+/* They are looked at in turn, so often, and not watched: most end within a
+ * millisecond, and in a flood to be woken for each would cost the most of it. */
+#define LINGER_LOOK_MS 50
 
 struct lingering {
         struct {
@@ -20,16 +23,15 @@ struct lingering {
                 uint64_t dropped;
         } sockets[LINGER_MAX];
         unsigned count;
+        int64_t look_ms; /* monotonic; when to look again, while there are any */
 };
 
-/* Takes a copy of fd, whose owner closes it as usual.  When there are too many
- * already, or no descriptor is left, the answer takes its chance. */
-void linger_add(struct lingering *linger, int epoll_fd, int fd, int64_t now_ms);
-/* Takes fd itself; watched: the loop's epoll set has it already. */
-void linger_take(struct lingering *linger, int epoll_fd, int fd, bool watched, int64_t now_ms);
-/* Something came on fd. */
-void linger_drain(struct lingering *linger, int fd);
-/* Ends those whose time is over; all of them with INT64_MAX. */
-void linger_expire(struct lingering *linger, int64_t now_ms);
+/* Takes fd, which no epoll set has.  When there are too many already, the answer
+ * takes its chance. */
+void linger_take(struct lingering *linger, int fd, int64_t now_ms);
+/* The same of a copy of fd, whose owner closes it as usual. */
+void linger_add(struct lingering *linger, int fd, int64_t now_ms);
+/* Drops what has come and ends those that are over; all of them with INT64_MAX. */
+void linger_look(struct lingering *linger, int64_t now_ms);
 
 #endif

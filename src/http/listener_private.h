@@ -140,8 +140,8 @@ int porch_new(struct porch **ret_porch);
 void porch_free(struct listener *listener);
 void porch_enter(struct listener *listener, int fd, struct client *client, const struct client_address *peer,
                  const struct sockaddr_storage *address, socklen_t size);
-/* Something came on fd; false when it is not of the porch. */
-bool porch_look(struct listener *listener, int fd, uint32_t events);
+/* Something came on fd, which is or was of the porch. */
+void porch_look(struct listener *listener, int fd, uint32_t events);
 /* The one that has waited longest is closed; false: nobody waits.  An honest one
  * speaks within milliseconds, so it is never the oldest of a crowd. */
 bool porch_make_room(struct listener *listener);

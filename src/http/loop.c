@@ -106,6 +106,8 @@ static int wait_ms(struct listener *listener, int64_t now_ms, int64_t bound_ms)
         }
         if (bound_ms > 0 && bound_ms < ms)
                 ms = bound_ms;
+        if (listener->linger.count > 0 && LINGER_LOOK_MS < ms)
+                ms = LINGER_LOOK_MS;
         return (int)ms;
 }
 
@@ -120,8 +122,8 @@ static void handle_events(struct listener *listener, const struct epoll_event *e
                         (void)eventfd_read(fd, &rings); /* only to be silent again */
                 else if (fd == listener->socket)
                         accept_clients(listener);
-                else if (!porch_look(listener, fd, events[i].events))
-                        linger_drain(&listener->linger, fd);
+                else
+                        porch_look(listener, fd, events[i].events);
         }
 }
 
@@ -138,13 +140,14 @@ static void run_engine(struct listener *listener)
 static void sweep(struct listener *listener, int64_t now_ms)
 {
         listener->heartbeat_ms = now_ms;
+        if (listener->linger.count > 0 && now_ms >= listener->linger.look_ms)
+                linger_look(&listener->linger, now_ms);
         if (now_ms < listener->sweep_ms)
                 return;
         listener->sweep_ms = now_ms + SWEEP_MS;
         listener->engine_due = true; /* it has time-outs of its own */
         porch_sweep(listener, now_ms);
         sweep_connections(listener, now_ms);
-        linger_expire(&listener->linger, now_ms);
         if (listener->accept_paused && listener->socket >= 0)
                 start_accepting(listener);
 }
@@ -173,7 +176,7 @@ void *listener_loop(void *arg)
                 run_engine(listener);
                 sweep(listener, clock_monotonic_ms());
         }
-        linger_expire(&listener->linger, INT64_MAX);
+        linger_look(&listener->linger, INT64_MAX);
         capture_close(listener->capture, CAPTURE_FLUSH_MS);
         listener->capture = NULL;
         return NULL;

@@ -127,8 +127,9 @@ static void capture_refusal(struct listener *listener, const char *head, size_t 
         capture_submit(listener->capture, record, listener->config->listener.memory);
 }
 
-static void refuse(struct listener *listener, struct waiting *waiting, size_t size, enum verdict verdict,
-                   const char *why)
+/* whole: the request is all that will come. */
+static void refuse(struct listener *listener, struct waiting *waiting, size_t size, bool whole,
+                   enum verdict verdict, const char *why)
 {
         char text[512], from[INET6_ADDRSTRLEN];
         (void)limits_format(&waiting->peer, from);
@@ -140,12 +141,15 @@ static void refuse(struct listener *listener, struct waiting *waiting, size_t si
         /* What was looked at is taken, else it would wake the loop, and a close
          * be a reset.  The answer goes out with the end of our side; who does
          * not take it at once sees the close. */
-        (void)recv(waiting->fd, listener->porch->peeked, size, MSG_DONTWAIT);
+        whole = recv(waiting->fd, listener->porch->peeked, size, MSG_DONTWAIT) == (ssize_t)size && whole;
         (void)send(waiting->fd, text, reply_format(verdict, text, sizeof(text)),
                    MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
         bool watched = waiting->watched;
-        linger_take(&listener->linger, listener->epoll_fd, take_off(listener, waiting), watched,
-                    clock_monotonic_ms());
+        int fd = take_off(listener, waiting);
+        if (whole || (watched && epoll_ctl(listener->epoll_fd, EPOLL_CTL_DEL, fd, NULL) < 0))
+                (void)close(fd); /* which is no reset where nothing is left in it */
+        else
+                linger_take(&listener->linger, fd, clock_monotonic_ms());
 }
 
 /* What needs no look at the body, and would cost the engine's work: a path that
@@ -176,7 +180,7 @@ static void hand_over(struct listener *listener, struct waiting *waiting, size_t
         if (!capture_is_over(listener->capture))
                 charge += head_size; /* kept for it */
         if (!memory_take(listener, charge, NULL)) {
-                refuse(listener, waiting, size, VERDICT_BUSY, "listener.memory is used up");
+                refuse(listener, waiting, size, false, VERDICT_BUSY, "listener.memory is used up");
                 return;
         }
         struct arrival arrival = { .charge = charge,
@@ -221,20 +225,20 @@ static void look(struct listener *listener, struct waiting *waiting, uint32_t ev
         if (head_size)
                 verdict = judge_early(listener, waiting);
         if (verdict != VERDICT_ACCEPTED)
-                refuse(listener, waiting, (size_t)size, verdict, why);
+                refuse(listener, waiting, (size_t)size,
+                       head_size && head_is_followed_by_its_body(peeked, head_size, (size_t)size), verdict,
+                       why);
         else if (head_size)
                 hand_over(listener, waiting, head_size, (size_t)size);
         else if (events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR))
                 send_away(listener, waiting); /* no more will come */
 }
 
-bool porch_look(struct listener *listener, int fd, uint32_t events)
+void porch_look(struct listener *listener, int fd, uint32_t events)
 {
-        struct porch *porch = listener->porch;
-        struct waiting *waiting = (size_t)fd < porch->fds ? porch->by_fd[fd] : NULL;
-        if (waiting)
+        struct waiting *waiting = listener->porch->by_fd[fd];
+        if (waiting) /* not ended by what came before in the same round */
                 look(listener, waiting, events);
-        return waiting;
 }
 
 static bool watch(const struct listener *listener, struct waiting *waiting)

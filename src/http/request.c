@@ -369,7 +369,7 @@ void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
         if (request->phase <= PHASE_BODY)
                 note_engine_refusal(request, mhd);
         if (request->phase == PHASE_DONE && request->close)
-                linger_add(&listener->linger, listener->epoll_fd, connection->fd, clock_monotonic_ms());
+                linger_add(&listener->linger, connection->fd, clock_monotonic_ms());
         if (request->capture)
                 hand_to_capture(request);
         release_admission(request);

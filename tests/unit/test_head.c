@@ -104,6 +104,27 @@ static void odd_but_sound_heads_pass(void **state)
         assert_int_equal(size, strlen(good[2]));
 }
 
+static bool is_followed(const char *text)
+{
+        size_t size;
+        const char *why;
+        assert_int_equal(head_check(text, strlen(text), &size, &why), VERDICT_ACCEPTED);
+        return head_is_followed_by_its_body(text, size, strlen(text));
+}
+
+static void a_request_is_whole_with_the_last_byte_of_its_body(void **state)
+{
+        (void)state;
+        assert_true(is_followed(GOOD "hello"));
+        assert_false(is_followed(GOOD "hell"));
+        assert_false(is_followed(GOOD "hello!"));
+        assert_false(is_followed(GOOD));
+        assert_true(is_followed("GET / HTTP/1.1\r\nHost: a\r\n\r\n"));
+        assert_false(is_followed("GET / HTTP/1.1\r\nHost: a\r\n\r\nx"));
+        assert_true(is_followed("POST / HTTP/1.1\r\nHost: a\r\ncontent-length:\t 1\r\n\r\nx"));
+        assert_false(is_followed("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+}
+
 static void the_end_of_a_body_is_told_in_one_way(void **state)
 {
         static const struct {
@@ -141,6 +162,7 @@ int main(void)
                 cmocka_unit_test(each_beginning_of_it_is_waited_for),
                 cmocka_unit_test(a_broken_line_is_refused_as_soon_as_it_is_there),
                 cmocka_unit_test(a_head_without_end_is_too_large),
+                cmocka_unit_test(a_request_is_whole_with_the_last_byte_of_its_body),
                 cmocka_unit_test(the_end_of_a_body_is_told_in_one_way),
                 cmocka_unit_test(odd_but_sound_heads_pass),
         };
