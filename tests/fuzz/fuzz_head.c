@@ -32,6 +32,8 @@ static void look_at_head(const char *bytes, size_t size)
                 return;
         MUST(verdict == VERDICT_ACCEPTED);
         look_at_accepted(bytes, head_size);
+        if (head_is_followed_by_its_body(bytes, head_size, size))
+                MUST(!head_is_followed_by_its_body(bytes, head_size, size + 1));
         /* However it comes in pieces: never refused before, never whole before. */
         for (size_t part = 0; part < head_size; part += 1 + head_size / 16)
                 MUST(head_check(bytes, part, &again, &why) == VERDICT_ACCEPTED && again == 0);
