@@ -41,6 +41,12 @@ int delivery_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t coun
  * DELIVERY_NEW_SHIPMENT: they arrive only now, which is charged anew. */
 #define DELIVERY_NEW_SHIPMENT (-1)
 int delivery_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment);
+/* The same in the background; seqs are copied. */
+struct delivery_marking;
+int delivery_begin_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment,
+                             struct delivery_marking **ret_marking);
+/* Waits for its commit, gives its result and frees it; 0 where it is NULL. */
+int delivery_await(struct delivery_marking **marking);
 int delivery_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason);
 /* Quarantined, forwarded, or copied (half-way to an inbox that may never come
  * back) to received again, from its kept body.  -ENOENT

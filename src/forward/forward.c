@@ -30,7 +30,12 @@ struct batch {
         struct message_name sent[WITNESS_MAX];
         size_t sent_count;
         int64_t shipment; /* the last one */
-        bool is_left;     /* a file of these shipments is not published */
+        bool is_left;     /* a file of these shipments is not published, or not known to be */
+
+        /* Published, and on its way into the ledger while the next ones are read. */
+        struct delivery_marking *marking;
+        size_t published;
+        bool leaves; /* not all of it was published */
 };
 
 static void free_batch(struct batch **batch)
@@ -269,18 +274,37 @@ static int bear_witness(struct pass *pass, struct batch *batch)
                              batch->sent_count > 0);
 }
 
-static void keep_sent(struct pass *pass, struct batch *batch, size_t published)
+/* Until the ledger has what was published. */
+static int await_marking(struct pass *pass, struct batch *batch)
 {
+        bool waits = batch->marking;
+        int r = delivery_await(&batch->marking);
+        if (!waits || r < 0)
+                return r;
+        pass->copied += batch->published;
+        batch->is_left = batch->leaves;
+        return 0;
+}
+
+static int begin_marking(struct pass *pass, struct batch *batch, size_t published)
+{
+        int r = delivery_begin_forwarded(pass->ledger, batch->seqs, published, batch->shipment,
+                                         &batch->marking);
+        if (r < 0)
+                return r;
+        batch->published = published;
         for (size_t i = 0; !pass->inbox->renames && i < published; i++)
                 batch->sent[batch->sent_count++] = batch->rows[i].name;
-        pass->copied += published;
+        return 0;
 }
 
 /* From "whole under .tmp, durably" to "there": nothing between may be left out. */
 static int publish_batch(struct pass *pass, struct batch *batch)
 {
-        int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id,
-                                     &batch->shipment);
+        int r = await_marking(pass, batch);
+        if (r == 0)
+                r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id,
+                                         &batch->shipment);
         if (r < 0)
                 return r;
         bool was_left = batch->is_left;
@@ -294,14 +318,9 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         int settled = published > 0 ? pass->inbox->kind->settle(pass->inbox) : 0;
         if (settled < 0)
                 return settled; /* the next run finds what has become of them */
-        int marked = published > 0
-                             ? delivery_mark_forwarded(pass->ledger, batch->seqs, published, batch->shipment)
-                             : 0;
-        if (marked < 0)
-                return marked;
-        keep_sent(pass, batch, published);
-        batch->is_left = was_left || published < batch->ready;
-        return r < 0 ? r : 0;
+        batch->leaves = was_left || published < batch->ready;
+        int marked = published > 0 ? begin_marking(pass, batch, published) : 0;
+        return marked < 0 ? marked : r < 0 ? r : 0;
 }
 
 int forward_staged(struct pass *pass)
@@ -329,7 +348,8 @@ int forward_staged(struct pass *pass)
                 int published = batch->ready > 0 ? publish_batch(pass, batch) : 0;
                 r = r < 0 ? r : published;
         }
+        int marked = await_marking(pass, batch);
         remove_sent(pass, batch);
-        pass->fault = r;
-        return r;
+        pass->fault = marked < 0 ? marked : r;
+        return pass->fault;
 }

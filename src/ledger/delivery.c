@@ -4,6 +4,7 @@
 #include "fsp/clock.h"
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const delivery_names[DELIVERY_COUNT] = {
@@ -130,15 +131,47 @@ int delivery_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t coun
         return r;
 }
 
+static struct mark forwarded(const int64_t *seqs, size_t count, int64_t shipment)
+{
+        return (struct mark){ .job.run = run_mark,
+                              .statement = STATEMENT_MARK_FORWARDED,
+                              .to = DELIVERY_FORWARDED,
+                              .seqs = seqs,
+                              .count = count,
+                              .shipment = shipment };
+}
+
 int delivery_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment)
 {
-        struct mark mark = { .job.run = run_mark,
-                             .statement = STATEMENT_MARK_FORWARDED,
-                             .to = DELIVERY_FORWARDED,
-                             .seqs = seqs,
-                             .count = count,
-                             .shipment = shipment };
+        struct mark mark = forwarded(seqs, count, shipment);
         return ledger_call(ledger, &mark.job);
+}
+
+struct delivery_marking {
+        struct mark mark;
+        struct ledger_waiter waiter;
+        int64_t seqs[];
+};
+
+int delivery_begin_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment,
+                             struct delivery_marking **ret_marking)
+{
+        struct delivery_marking *marking = malloc(sizeof(*marking) + count * sizeof(*seqs));
+        if (!marking)
+                return -ENOMEM;
+        memcpy(marking->seqs, seqs, count * sizeof(*seqs));
+        marking->mark = forwarded(marking->seqs, count, shipment);
+        ledger_begin_call(ledger, &marking->mark.job, &marking->waiter);
+        *ret_marking = marking;
+        return 0;
+}
+
+int delivery_await(struct delivery_marking **marking)
+{
+        int r = *marking ? ledger_end_call(&(*marking)->waiter) : 0;
+        free(*marking);
+        *marking = NULL;
+        return r;
 }
 
 int delivery_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason)

@@ -16,25 +16,15 @@ void ledger_submit_job(struct ledger *ledger, struct ledger_job *job)
         (void)pthread_mutex_unlock(&ledger->lock);
 }
 
-/* A job's caller who waits: his done is wrapped. */
-struct waiter {
-        struct ledger_job job;
-        struct ledger_job *inner;
-        pthread_mutex_t lock;
-        pthread_cond_t over;
-        bool finished;
-        int result;
-};
-
 static int run_inner(struct ledger *ledger, struct ledger_job *job)
 {
-        struct waiter *waiter = (struct waiter *)job;
+        struct ledger_waiter *waiter = (struct ledger_waiter *)job;
         return waiter->inner->run(ledger, waiter->inner);
 }
 
 static void wake_waiter(struct ledger_job *job, int result)
 {
-        struct waiter *waiter = (struct waiter *)job;
+        struct ledger_waiter *waiter = (struct ledger_waiter *)job;
         (void)pthread_mutex_lock(&waiter->lock); /* as above */
         waiter->result = result;
         waiter->finished = true;
@@ -42,16 +32,27 @@ static void wake_waiter(struct ledger_job *job, int result)
         (void)pthread_mutex_unlock(&waiter->lock);
 }
 
+void ledger_begin_call(struct ledger *ledger, struct ledger_job *job, struct ledger_waiter *waiter)
+{
+        *waiter = (struct ledger_waiter){ .job = { .run = run_inner, .done = wake_waiter },
+                                          .inner = job,
+                                          .lock = PTHREAD_MUTEX_INITIALIZER,
+                                          .over = PTHREAD_COND_INITIALIZER };
+        ledger_submit_job(ledger, &waiter->job);
+}
+
+int ledger_end_call(struct ledger_waiter *waiter)
+{
+        (void)pthread_mutex_lock(&waiter->lock); /* as above */
+        while (!waiter->finished)
+                (void)pthread_cond_wait(&waiter->over, &waiter->lock); /* cannot fail */
+        (void)pthread_mutex_unlock(&waiter->lock);
+        return waiter->result;
+}
+
 int ledger_call(struct ledger *ledger, struct ledger_job *job)
 {
-        struct waiter waiter = { .job = { .run = run_inner, .done = wake_waiter },
-                                 .inner = job,
-                                 .lock = PTHREAD_MUTEX_INITIALIZER,
-                                 .over = PTHREAD_COND_INITIALIZER };
-        ledger_submit_job(ledger, &waiter.job);
-        (void)pthread_mutex_lock(&waiter.lock); /* as above */
-        while (!waiter.finished)
-                (void)pthread_cond_wait(&waiter.over, &waiter.lock); /* cannot fail */
-        (void)pthread_mutex_unlock(&waiter.lock);
-        return waiter.result;
+        struct ledger_waiter waiter;
+        ledger_begin_call(ledger, job, &waiter);
+        return ledger_end_call(&waiter);
 }

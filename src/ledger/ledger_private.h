@@ -105,6 +105,18 @@ struct ledger {
         _Atomic int fault;      /* 0 while online, else -errno */
 };
 
+/* job.c: a job's caller who waits, now or later: the job's done is wrapped. */
+struct ledger_waiter {
+        struct ledger_job job;
+        struct ledger_job *inner;
+        pthread_mutex_t lock;
+        pthread_cond_t over;
+        bool finished;
+        int result;
+};
+void ledger_begin_call(struct ledger *ledger, struct ledger_job *job, struct ledger_waiter *waiter);
+int ledger_end_call(struct ledger_waiter *waiter);
+
 /* schema.c */
 int ledger_connect(const char *path, bool create, sqlite3 **ret_db);
 int ledger_load(struct ledger *ledger); /* last_seq, totals, node; -EUCLEAN when damaged */

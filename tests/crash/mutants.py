@@ -29,11 +29,12 @@ CALLS = ("--only", "calls")
 FLUSH_AT_COPY = ("forward/forward.c",
                  "int flushed = batch->ready > 0 ? pass->inbox->kind->flush(pass->inbox) : 0;", "int flushed = 0;")
 
-MARK_COPIED = """        int r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id,
-                                     &batch->shipment);
+MARK_COPIED = """        if (r == 0)
+                r = delivery_mark_copied(pass->ledger, batch->seqs, batch->ready, pass->inbox_id,
+                                         &batch->shipment);
 """
 COPIED_AFTER_RENAME = (
-    ("forward/forward.c", MARK_COPIED, "        int r = 0;\n"),
+    ("forward/forward.c", MARK_COPIED, ""),
     ("forward/forward.c", "        int settled = published",
      "        if (published)\n                r = delivery_mark_copied(pass->ledger, batch->seqs, published, "
      "pass->inbox_id, &batch->shipment);\n        int settled = published"))
@@ -124,8 +125,8 @@ MUTANTS = (
         ("forward/inbox_folder.c", "if (fsync(folder->fd) == 0 ||", "if (folder->fd >= 0 ||"),)),
     Mutant("forwarded-before-folder-synced", "power", (), (
         ("forward/forward.c", SETTLE, "        int settled = 0;\n"),
-        ("forward/forward.c", "        keep_sent(pass, batch, published);\n",
-         "        keep_sent(pass, batch, published);\n"
+        ("forward/forward.c", "        int r = delivery_await(&batch->marking);\n",
+         "        int r = delivery_await(&batch->marking);\n"
          "        (void)pass->inbox->kind->settle(pass->inbox);\n"))),
     Mutant("throttle-not-charged", "kill", ("--scenarios", "throttled"), (
         ("ledger/delivery.c", "bool begins = mark->statement == STATEMENT_MARK_COPIED ||",
