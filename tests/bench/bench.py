@@ -21,12 +21,14 @@ import files  # noqa: E402
 import intake  # noqa: E402
 import peers  # noqa: E402
 import report  # noqa: E402
+import rungs  # noqa: E402
 from measure import Rig, describe_machine, file_system_of, remove, say, spread_folders  # noqa: E402
 from peers import ROOT, BenchError  # noqa: E402
 
 # How it is measured, and how many files it leaves.
 MODES = {
     "burst": (intake.measure_burst, intake.burst_files),
+    "bound": (intake.measure_bound, intake.bound_files),
     "idle": (intake.measure_idle, intake.idle_files),
     "sweep": (intake.measure_sweep, intake.sweep_files),
     "forward": (files.measure_forward, files.forward_files),
@@ -37,8 +39,8 @@ MODES = {
 FORM = 1  # of results.json
 SWEEP = "1,2,3,4,7,8,16,31,32,33,63,64,65,100,127,128,129,200,255,256,257,383,384,385,500,511,512,513,640,768,896,1000,1024"
 # A smoke run: everything once, too little of it to tell anything.
-QUICK = {"rounds": 1, "messages": 200, "connections": [8], "burst": 200, "burst_connections": [8], "idle": 50,
-         "sweep": [1, 2, 8], "sweep_seconds": 0.2, "forward": [100], "growth": [100], "rows": 1000,
+QUICK = {"rounds": 1, "messages": 200, "connections": [8], "burst": 200, "burst_connections": [8], "bound": 200,
+         "idle": 50, "sweep": [1, 2, 8], "sweep_seconds": 0.2, "forward": [100], "growth": [100], "rows": 1000,
          "sustained": 1 / 60, "slices": 1}
 
 
@@ -58,6 +60,8 @@ def parse_arguments():
     modes = parser.add_argument_group("modes")
     modes.add_argument("--table", action="store_true", help="all connections, bodies and servers")
     modes.add_argument("--burst", type=int, nargs="?", const=200000, metavar="N", help="bursts of so many (200000)")
+    modes.add_argument("--bound", type=int, nargs="?", const=100000, metavar="N",
+                       help="bursts of so many against the least server for each step (100000)")
     modes.add_argument("--sustained", type=float, nargs="?", const=10, metavar="MINUTES",
                        help="so long against fspd and as long against nginx (10)")
     modes.add_argument("--idle", type=int, nargs="?", const=10000, metavar="N", help="so many silent beside (10000)")
@@ -83,7 +87,7 @@ def parse_arguments():
     parser.add_argument("--bin", default=os.environ.get("FSP_BIN", os.path.join(ROOT, ".build/release/src")),
                         help="folder of fspd and fspctl (FSP_BIN)")
     parser.add_argument("--tools", default=os.path.join(ROOT, ".build/release/tests/bench"),
-                        help="folder of load and mhd_ceiling (target bench-tools)")
+                        help="folder of load, mhd_ceiling and rungs (target bench-tools)")
     parser.add_argument("--work", default=os.path.join(ROOT, ".build/bench"),
                         help="where the messages go: a file system on a disk")
     parser.add_argument("--out", default=os.path.join(ROOT, ".build/bench"), help="folder of results.json, results.md")
@@ -108,8 +112,8 @@ def settle_modes(options, parser):
 def check_tools(options):
     peers.Fspd.bin_folder, peers.Ceiling.tools = options.bin, options.tools
     missing = [name for name in options.peers if not peers.PEERS[name].find()]
-    if "fspd" in missing or not os.access(os.path.join(options.tools, "load"), os.X_OK):
-        raise BenchError("not built: fspd, or load (target bench-tools)")
+    if "fspd" in missing or not rungs.Read.find() or not os.access(os.path.join(options.tools, "load"), os.X_OK):
+        raise BenchError("not built: fspd, or load, or rungs (target bench-tools)")
     if missing:
         say(f"bench: not there, left out: {', '.join(missing)}; ./dev bench fetches them")
     options.peers = [name for name in options.peers if name not in missing]

@@ -4,6 +4,7 @@ import math
 import peers
 from measure import Shot, say
 from peers import BenchError
+from rungs import LADDER
 
 STALL_MS = 1000       # no burst of the sweep has an answer that takes longer, but for the machine's hiccups
 STALL_TRIES = 3
@@ -48,6 +49,13 @@ def measure_burst(rig, options):
     return {"cells": measure_cells(rig, options.peers, shots, options.rounds)}
 
 
+def measure_bound(rig, options):
+    """The rungs beside those that the goals name."""
+    beside = [name for name in options.peers if name not in LADDER]
+    shots = [Shot(connections, options.bound) for connections in options.burst_connections]
+    return {"cells": measure_cells(rig, [*beside, *LADDER], shots, options.rounds)}
+
+
 def measure_idle(rig, options):
     shots = [Shot(64, options.messages), Shot(64, options.messages, idle=options.idle)]
     return {"cells": measure_cells(rig, ["fspd"], shots, options.rounds)}
@@ -90,6 +98,10 @@ def table_files(options):
 
 def burst_files(options):
     return STORERS * options.rounds * options.burst * len(options.burst_connections)
+
+
+def bound_files(options):
+    return (STORERS + 1) * options.rounds * options.bound * len(options.burst_connections)
 
 
 def idle_files(options):

@@ -8,8 +8,8 @@ import subprocess
 import sys
 import time
 
-import peers
 from peers import BenchError
+from rungs import SERVERS
 
 TICK = os.sysconf("SC_CLK_TCK")
 QUIET_TRIES = 5
@@ -159,7 +159,7 @@ class Rig:
 
     def measure(self, name, shot, watch=None):
         """A burst against a fresh server of that name; watch(peer) is asked for more when all is in files."""
-        peer = peers.PEERS[name](self.folder(name))
+        peer = SERVERS[name](self.folder(name))
         try:
             url = peer.start()
             os.sync()
@@ -177,6 +177,7 @@ class Rig:
         os.sync()
         result["peer"] = name
         result["cpu_us"] = result["server_cpu_us_per_message"]
+        result["busy_per_second"] = os.cpu_count() * 1e6 / (result["cpu_us"] + result["load_cpu_us_per_message"])
         result["resident_mb"] = result["resident_kb_after"] / 1024
         result["filed_per_second"] = result["messages"] / filed_seconds
         result["other_cpu_percent"] = 100 * max(busy, 0) / lasted / os.cpu_count()

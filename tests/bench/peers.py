@@ -46,6 +46,12 @@ def count_files(folder, suffix):
         return sum(1 for entry in entries if entry.name.endswith(suffix))
 
 
+def query(path, sql):
+    """The one row that it gives."""
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as database:
+        return database.execute(sql).fetchone()
+
+
 def find_program(name):
     """The installed one, else the one unpacked for the benchmark; None when there is neither."""
     folders = [os.environ["PATH"], "/usr/sbin", f"{UNPACKED}/usr/sbin", f"{UNPACKED}/usr/bin"]
@@ -66,7 +72,8 @@ def port_is_open(port):
 class Peer:
     name = ""
     program = ""  # what must be there
-    stores = True
+    makes_files = True
+    answers_first = False  # and makes them afterwards
     load_options = []
     burst_factor = 1  # so many times the messages, where others take much longer or shorter for them
 
@@ -235,30 +242,31 @@ class Ceiling(Peer):
     name = "ceiling"
     program = "mhd_ceiling"
     tools = ""
-    stores = False
+    makes_files = False
     burst_factor = 4
-    arguments = []
 
     @classmethod
     def find(cls):
         return shutil.which(cls.program, path=cls.tools)
 
-    def start(self):
-        self.spawn(self.find(), *(self.path(name) for name in self.arguments))
+    def serve(self, *arguments):
+        self.spawn(self.find(), *arguments)
         self.wait_start(lambda: self.output().endswith("/\n"))
         return self.output().strip()
+
+    def start(self):
+        return self.serve()
 
 
 class Naive(Ceiling):
     """The same with a file and an fsync for each request, one after the other."""
     name = "naive"
-    stores = True
+    makes_files = True
     burst_factor = 0.1
-    arguments = ["files"]
 
     def start(self):
         os.mkdir(self.path("files"))
-        return super().start()
+        return self.serve(self.path("files"))
 
     def settle(self, accepted, refused=0):
         self.expect_files("files", accepted)
@@ -298,6 +306,7 @@ class Fspd(Peer):
     """Checked, durable in the ledger before the answer, a file afterwards."""
     name = "fspd"
     program = "fspd"
+    answers_first = True
     bin_folder = ""
 
     def __init__(self, folder):
@@ -357,8 +366,7 @@ class Fspd(Peer):
             raise BenchError(f"fspd says that {count} are staged, and there are {found} files")
 
     def query(self, sql):
-        with contextlib.closing(sqlite3.connect(f"file:{self.ledger}?mode=ro", uri=True, timeout=20)) as ledger:
-            return ledger.execute(sql).fetchone()
+        return query(self.ledger, sql)
 
     def waiting(self):
         """How many are received and no files yet."""

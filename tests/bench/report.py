@@ -1,6 +1,8 @@
 """The table of what was measured, and of the goals."""
 import statistics
 
+from rungs import LADDER, RUNGS, SERVERS
+
 # key in a result, heading, format
 COLUMNS = (
     ("messages_per_second", "messages/s", "{:,.0f}"),
@@ -29,11 +31,15 @@ def number(value, form="{:.2f}"):
     return "–" if value is None else form.format(value)
 
 
+def tells(name, key):
+    """Does a figure of this server say anything?"""
+    return SERVERS[name].makes_files or not key.startswith("filed")
+
+
 def cell_rows(cell):
     by_peer = cell["peers"]
     for name, rounds in by_peer.items():
-        cells = [number(None if name == "ceiling" and key.startswith("filed") else median(rounds, key), form)
-                 for key, _, form in COLUMNS]
+        cells = [number(median(rounds, key) if tells(name, key) else None, form) for key, _, form in COLUMNS]
         rates = [result["messages_per_second"] for result in rounds]
         cells[0] += f" ({min(rates):,.0f}–{max(rates):,.0f})"
         cells += [number(ratio(by_peer, name, key)) if name != "fspd" and "fspd" in by_peer else ""
@@ -49,6 +55,42 @@ def cells_table(run):
     refused = sum(result["refused"] for cell in run["cells"] for rounds in cell["peers"].values() for result in rounds)
     return "\n".join(rows + [row for cell in run["cells"] for row in cell_rows(cell)]) + (
         f"\n\n{refused:,} were answered 503, and are in no figure." if refused else "")
+
+
+# heading, key when answered, key when all are files, server to divide by, format
+BOUND_COLUMNS = (
+    ("messages/s", "messages_per_second", "filed_per_second", None, "{:,.0f}"),
+    ("p50 ms", "p50_ms", None, None, "{:.2f}"),
+    ("p99 ms", "p99_ms", None, None, "{:.2f}"),
+    ("CPU µs", "cpu_us", "filed_cpu_us", None, "{:.0f}"),
+    ("messages/s, were all CPUs busy", "busy_per_second", None, None, "{:,.0f}"),
+    ("rate ÷ nginx's", "messages_per_second", "filed_per_second", "nginx", "{:.2f}"),
+    ("p99 ÷ nginx's", "p99_ms", None, "nginx", "{:.2f}"),
+    ("CPU ÷ nginx's", "cpu_us", "filed_cpu_us", "nginx", "{:.2f}"),
+    ("of the ceiling", "messages_per_second", None, "ceiling", "{:.2f}"),
+)
+
+
+def bound_figure(by_peer, name, key, other):
+    if key is None or (other and other not in by_peer):
+        return None
+    return ratio(by_peer, other, key, name) if other else median(by_peer[name], key)
+
+
+def bound_rows(cell):
+    by_peer = cell["peers"]
+    for name in (*LADDER, *(name for name in by_peer if name not in LADDER)):
+        for filed in (False, True) if SERVERS[name].answers_first else (False,):
+            cells = [number(bound_figure(by_peer, name, keys[filed], other), form)
+                     for _, *keys, other, form in BOUND_COLUMNS]
+            does = "until all are files" if filed else LADDER.get(name, "")
+            yield f"| {cell['connections']} | {name} | {does} | " + " | ".join(cells) + " |"
+
+
+def bound_table(run):
+    rows = ["| connections | server | | " + " | ".join(column[0] for column in BOUND_COLUMNS) + " |",
+            "|---:|---|---|" + "---:|" * len(BOUND_COLUMNS)]
+    return "\n".join(rows + [row for cell in run["cells"] for row in bound_rows(cell)])
 
 
 def sustained_table(run):
@@ -85,6 +127,7 @@ def growth_table(run):
 
 SECTIONS = (
     ("burst", "Bursts", cells_table),
+    ("bound", "What bounds a burst", bound_table),
     ("sustained", "Sustained", sustained_table),
     ("table", "Every kind of connection and body", cells_table),
     ("idle", "Beside idle connections", cells_table),
@@ -110,17 +153,18 @@ def forward_ratio(size, name):
 
 
 def burst_ratios(other, key, connections=None):
-    def figures(run):
+    def figures(run, under="fspd"):
         for cell in run["cells"]:
-            if connections in (None, cell["connections"]) and {"fspd", other} <= set(cell["peers"]):
-                yield f"{cell['connections']} connections", ratio(cell["peers"], other, key)
+            if connections in (None, cell["connections"]) and {under, other} <= set(cell["peers"]) and tells(under, key):
+                yield f"{cell['connections']} connections", ratio(cell["peers"], other, key, under)
     return figures
 
 
 def sustained_ratio(key):
     def figures(run):
         if {"fspd", "nginx"} <= set(run["peers"]):
-            yield f"{run['minutes']:.3g} minutes", ratio(run["peers"], "nginx", key)
+            yield (f"{run['minutes']:.3g} minutes, {run['connections']} connections",
+                   ratio(run["peers"], "nginx", key))
     return figures
 
 
@@ -161,36 +205,62 @@ def stalls(run):
     yield f"{len(run['points'])} numbers of connections", sum(point["stall"] for point in run["points"])
 
 
-# what, run, figures, at least / at most, bound
+def burst_goal(what, other, key, sense, bound, connections=None):
+    figures = burst_ratios(other, key, connections)
+    return what, "burst", figures, sense, bound, (figures, [rung for rung in RUNGS if not RUNGS[rung].makes_files])
+
+
+def sustained_goal(what, key, filed_key, sense, bound):
+    """In the long run a server is as fast as it makes files."""
+    makers = [rung for rung in RUNGS if RUNGS[rung].makes_files]
+    return what, "sustained", sustained_ratio(key), sense, bound, (burst_ratios("nginx", filed_key), makers)
+
+
+# what, run, figures, at least / at most, bound, the same figures of rungs and of which
 GOALS = (
-    ("burst, rate against nginx PUT", "burst", burst_ratios("nginx", "messages_per_second"), ">=", 2.0),
-    ("sustained, rate against nginx PUT", "sustained", sustained_ratio("messages_per_second"), ">=", 1.25),
-    ("sustained, files later than 5 s", "sustained", sustained_late, "<=", 0),
-    ("burst, rate against lighttpd PUT", "burst", burst_ratios("lighttpd", "messages_per_second"), ">=", 1.5),
-    ("burst, rate against a file and fsync each", "burst", burst_ratios("naive", "messages_per_second"), ">=", 12),
-    ("burst, share of the ceiling", "burst", burst_ratios("ceiling", "messages_per_second"), ">=", 0.25),
-    ("burst, CPU a message against nginx PUT", "burst", burst_ratios("nginx", "cpu_us"), "<=", 0.45),
-    ("sustained, CPU a message against nginx PUT", "sustained", sustained_ratio("filed_cpu_us"), "<=", 0.8),
-    ("burst, p99 against nginx PUT", "burst", burst_ratios("nginx", "p99_ms", 64), "<=", 1.0),
-    ("burst, p99 against nginx PUT", "burst", burst_ratios("nginx", "p99_ms", 400), "<=", 0.6),
-    ("rate beside idle connections", "idle", idle_rate, ">=", 0.9),
-    ("memory beside idle connections, MB", "idle", idle_memory, "<=", 64),
-    ("forwarding against rsync -a and sync", "forward", forward_ratios, ">=", 2.0),
-    ("intake against an empty one's", "growth", growth_intake, ">=", 0.9),
-    ("forward time a file", "growth", growth_forward, "<=", 1.3),
-    ("stalls", "sweep", stalls, "<=", 0),
+    burst_goal("burst, rate against nginx PUT", "nginx", "messages_per_second", ">=", 2.0),
+    sustained_goal("sustained, rate against nginx PUT", "messages_per_second", "filed_per_second", ">=", 1.25),
+    ("sustained, files later than 5 s", "sustained", sustained_late, "<=", 0, None),
+    burst_goal("burst, rate against lighttpd PUT", "lighttpd", "messages_per_second", ">=", 1.5),
+    burst_goal("burst, rate against a file and fsync each", "naive", "messages_per_second", ">=", 12),
+    burst_goal("burst, share of the ceiling", "ceiling", "messages_per_second", ">=", 0.25),
+    burst_goal("burst, CPU a message against nginx PUT", "nginx", "cpu_us", "<=", 0.45),
+    sustained_goal("sustained, CPU a message against nginx PUT", "filed_cpu_us", "filed_cpu_us", "<=", 0.8),
+    burst_goal("burst, p99 against nginx PUT", "nginx", "p99_ms", "<=", 1.0, connections=64),
+    burst_goal("burst, p99 against nginx PUT", "nginx", "p99_ms", "<=", 0.6, connections=400),
+    ("rate beside idle connections", "idle", idle_rate, ">=", 0.9, None),
+    ("memory beside idle connections, MB", "idle", idle_memory, "<=", 64, None),
+    ("forwarding against rsync -a and sync", "forward", forward_ratios, ">=", 2.0, None),
+    ("intake against an empty one's", "growth", growth_intake, ">=", 0.9, None),
+    ("forward time a file", "growth", growth_forward, "<=", 1.3, None),
+    ("stalls", "sweep", stalls, "<=", 0, None),
 )
 
 
+def reaches(figure, sense, bound):
+    return figure >= bound if sense == ">=" else figure <= bound
+
+
+def out_of_reach(run, at, sense, bound, rungs):
+    """The first rung that misses the goal: what does no less does not reach it either."""
+    figures, names = rungs
+    for name in names:
+        figure = dict(figures(run, name)).get(at.split(", ")[-1])
+        if figure is not None and not reaches(figure, sense, bound):
+            return f"{name}, {figure:.3g}"
+    return ""
+
+
 def goals_table(runs):
-    rows = ["| goal | at | figure | goal | |", "|---|---|---:|---:|---|"]
-    for what, name, figures, sense, bound in GOALS:
+    rows = ["| goal | at | figure | goal | | missed already by |", "|---|---|---:|---:|---|---|"]
+    for what, name, figures, sense, bound, rungs in GOALS:
         found = [(at, figure) for at, figure in figures(runs[name]) if figure is not None] if name in runs else []
         for at, figure in found or [("", None)]:
-            reached = figure is not None and (figure >= bound if sense == ">=" else figure <= bound)
-            word = "not measured" if figure is None else "reached" if reached else "**not reached**"
+            word = ("not measured" if figure is None
+                    else "reached" if reaches(figure, sense, bound) else "**not reached**")
+            missed = out_of_reach(runs["bound"], at, sense, bound, rungs) if rungs and "bound" in runs else ""
             rows.append(f"| {what} | {at} | {number(figure, '{:.3g}')} | {'≥' if sense == '>=' else '≤'} {bound:g} | "
-                        f"{word} |")
+                        f"{word} | {missed} |")
     return "\n".join(rows)
 
 

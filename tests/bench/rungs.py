@@ -1,0 +1,88 @@
+"""The ladder of least servers, from one that only takes messages to one that does as much as fspd.
+
+Each does what the one before does and one thing more (rungs.c); between them stands fspd itself.
+"""
+import os
+import struct
+
+import peers
+from peers import BenchError, wait_until
+
+FILES_SECONDS = 300
+
+
+class Rung(peers.Ceiling):
+    """The ceiling, and fspd's own steps up to that of its name."""
+    program = "rungs"
+    burst_factor = 1
+
+    def start(self):
+        os.mkdir(self.path("staging"))
+        config = self.write("fspd.ini", peers.FSPD_INI.format(folder=self.folder))
+        return self.serve(self.name, config)
+
+    def held(self):
+        """How many messages it has on disk."""
+        raise NotImplementedError
+
+    def settle(self, accepted, refused=0):
+        held = self.held()
+        if held != accepted:
+            raise BenchError(f"{self.name} answered {accepted} and holds {held}")
+
+
+class Read(Rung):
+    """Reads and judges the message; nothing is kept."""
+    name = "read"
+
+    def settle(self, accepted, refused=0):
+        pass
+
+
+class Pack(Read):
+    name = "pack"
+
+
+class Flat(Rung):
+    name = "flat"
+
+    def held(self):
+        count = 0
+        with open(self.path("ledger.db"), "rb") as file:
+            while head := file.read(8):
+                file.seek(struct.unpack("=II", head)[0], os.SEEK_CUR)
+                count += 1
+        return count
+
+
+class Row(Rung):
+    name = "row"
+
+    def held(self):
+        return peers.query(self.path("ledger.db"), "SELECT count(*) FROM body")[0]
+
+
+class Files(Flat):
+    name = "files"
+    makes_files = answers_first = True
+
+    def settle(self, accepted, refused=0):
+        super().settle(accepted)
+        wait_until("files of all messages", FILES_SECONDS, lambda: self.output().endswith(f"\n{accepted}\n"))
+        found = peers.count_files(self.path("staging"), ".SMX")
+        if found != accepted:
+            raise BenchError(f"{self.name} answered {accepted} and made {found} files")
+
+
+RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, Row, Files)}
+SERVERS = peers.PEERS | RUNGS
+# What each does that those before it do not.
+LADDER = {
+    "ceiling": "takes the request; its body is thrown away",
+    "read": "+ decode, scan, parse, judge",
+    "pack": "+ digest, LZ4",
+    "flat": "+ a writing thread; a flat file, one fdatasync for all who wait",
+    "row": "instead of the flat file one row of SQLite for each, one commit",
+    "fspd": "+ all else: the ledger's other columns and rows, duplicates, limits, logs, its files",
+    "files": "flat, and afterwards a file for each, one syncfs for many",
+}
