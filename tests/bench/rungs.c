@@ -24,12 +24,16 @@ struct rung {
         bool packs; /* and makes the digest */
         enum store_kind store;
         bool files;
+        bool ledger; /* fspd's own, in the place of a store */
 };
 
 static const struct rung rungs[] = {
-        { "read", false, STORE_NONE, false }, { "pack", true, STORE_NONE, false },
-        { "flat", true, STORE_FLAT, false },  { "row", true, STORE_ROWS, false },
-        { "files", true, STORE_FLAT, true },
+        { .name = "read" },
+        { .name = "pack", .packs = true },
+        { .name = "flat", .packs = true, .store = STORE_FLAT },
+        { .name = "row", .packs = true, .store = STORE_ROWS },
+        { .name = "ledger", .packs = true, .ledger = true },
+        { .name = "files", .packs = true, .store = STORE_FLAT, .files = true },
 };
 
 struct server {
@@ -37,7 +41,8 @@ struct server {
         struct config *config;
         struct serve serve;
         struct reader *reader;
-        struct store *store;
+        struct store *store; /* NULL: none; so is ledger */
+        struct ledger *ledger;
         struct request *spare;
         int bell;
 
@@ -143,6 +148,19 @@ static bool read_message(struct server *server, struct request *request)
                (!server->rung->packs || ledger_intake_prepare(&request->intake) == 0);
 }
 
+/* False: this rung has no writer. */
+static bool hand_over(struct server *server, struct request *request)
+{
+        if (server->store == NULL && server->ledger == NULL)
+                return false;
+        MHD_suspend_connection(request->connection);
+        if (server->store != NULL)
+                store_submit(server->store, &request->intake);
+        else
+                ledger_submit(server->ledger, &request->intake);
+        return true;
+}
+
 static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *data, size_t *size,
                               void **context)
@@ -158,11 +176,8 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, cons
         if (!request->written) {
                 if (!read_message(server, request))
                         return MHD_NO;
-                if (server->store != NULL) {
-                        MHD_suspend_connection(connection);
-                        store_submit(server->store, &request->intake);
+                if (hand_over(server, request))
                         return MHD_YES;
-                }
         }
         return request->intake.verdict == VERDICT_ACCEPTED
                        ? MHD_queue_response(connection, MHD_HTTP_OK, server->serve.ok)
@@ -190,12 +205,15 @@ static int open_server(struct server *server, const char *config)
                 r = reader_new(&server->reader);
         if (r == 0 && rung->store != STORE_NONE)
                 r = store_open(server->config, rung->store, rung->files, &server->store);
+        if (r == 0 && rung->ledger)
+                r = ledger_open(server->config, NULL, &server->ledger);
         return r == 0 ? serve_open(&server->serve, answer, give_request_back, server) : r;
 }
 
 static void close_server(struct server *server)
 {
         store_close(server->store);
+        ledger_close(server->ledger);
         if (server->serve.daemon != NULL)
                 resume_answered(server); /* the engine stops only when none is suspended */
         serve_close(&server->serve);
@@ -221,7 +239,7 @@ int main(int argc, char **argv)
         int r;
 
         if (server.rung == NULL) {
-                (void)fputs("Usage: rungs read|pack|flat|row|files CONFIG\n", stderr); /* as below */
+                (void)fputs("Usage: rungs read|pack|flat|row|ledger|files CONFIG\n", stderr); /* as below */
                 return EX_USAGE;
         }
         r = open_server(&server, argv[2]);

@@ -62,6 +62,10 @@ class Row(Rung):
         return peers.query(self.path("ledger.db"), "SELECT count(*) FROM body")[0]
 
 
+class Ledger(Row):
+    name = "ledger"
+
+
 class Files(Flat):
     name = "files"
     makes_files = answers_first = True
@@ -74,7 +78,7 @@ class Files(Flat):
             raise BenchError(f"{self.name} answered {accepted} and made {found} files")
 
 
-RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, Row, Files)}
+RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, Row, Ledger, Files)}
 SERVERS = peers.PEERS | RUNGS
 # What each does that those before it do not.
 LADDER = {
@@ -83,6 +87,7 @@ LADDER = {
     "pack": "+ digest, LZ4",
     "flat": "+ a writing thread; a flat file, one fdatasync for all who wait",
     "row": "instead of the flat file one row of SQLite for each, one commit",
-    "fspd": "+ all else: the ledger's other columns and rows, duplicates, limits, logs, its files",
+    "ledger": "instead of the one row fspd's ledger as it is",
+    "fspd": "+ all else: the rules of its door, limits, logs",
     "files": "flat, and afterwards a file for each, one syncfs for many",
 }
