@@ -53,7 +53,7 @@ def measure_bound(rig, options):
     """The rungs beside those that the goals name."""
     beside = [name for name in options.peers if name not in LADDER]
     shots = [Shot(connections, options.bound) for connections in options.burst_connections]
-    return {"cells": measure_cells(rig, [*beside, *LADDER], shots, options.rounds)}
+    return {"cells": measure_cells(rig, [*LADDER, *beside], shots, options.rounds)}
 
 
 def measure_idle(rig, options):

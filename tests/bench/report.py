@@ -79,7 +79,7 @@ def bound_figure(by_peer, name, key, other):
 
 def bound_rows(cell):
     by_peer = cell["peers"]
-    for name in (*LADDER, *(name for name in by_peer if name not in LADDER)):
+    for name in by_peer:
         for filed in (False, True) if SERVERS[name].answers_first else (False,):
             cells = [number(bound_figure(by_peer, name, keys[filed], other), form)
                      for _, *keys, other, form in BOUND_COLUMNS]
@@ -241,14 +241,16 @@ def reaches(figure, sense, bound):
     return figure >= bound if sense == ">=" else figure <= bound
 
 
-def out_of_reach(run, at, sense, bound, rungs):
-    """The first rung that misses the goal: what does no less does not reach it either."""
+def missed_by(run, at, sense, bound, rungs):
+    """The first rung of those that all miss the goal: what does no less misses it too."""
     figures, names = rungs
-    for name in names:
+    missed = ""
+    for name in reversed(names):
         figure = dict(figures(run, name)).get(at.split(", ")[-1])
-        if figure is not None and not reaches(figure, sense, bound):
-            return f"{name}, {figure:.3g}"
-    return ""
+        if figure is None or reaches(figure, sense, bound):
+            break
+        missed = f"{name}, {figure:.3g}"
+    return missed
 
 
 def goals_table(runs):
@@ -256,9 +258,12 @@ def goals_table(runs):
     for what, name, figures, sense, bound, rungs in GOALS:
         found = [(at, figure) for at, figure in figures(runs[name]) if figure is not None] if name in runs else []
         for at, figure in found or [("", None)]:
-            word = ("not measured" if figure is None
-                    else "reached" if reaches(figure, sense, bound) else "**not reached**")
-            missed = out_of_reach(runs["bound"], at, sense, bound, rungs) if rungs and "bound" in runs else ""
+            word, missed = "not measured", ""
+            if figure is not None:
+                reached = reaches(figure, sense, bound)
+                word = "reached" if reached else "**not reached**"
+                if not reached and rungs and "bound" in runs:
+                    missed = missed_by(runs["bound"], at, sense, bound, rungs)
             rows.append(f"| {what} | {at} | {number(figure, '{:.3g}')} | {'≥' if sense == '>=' else '≤'} {bound:g} | "
                         f"{word} | {missed} |")
     return "\n".join(rows)
