@@ -60,8 +60,8 @@ def parse_arguments():
     modes = parser.add_argument_group("modes")
     modes.add_argument("--table", action="store_true", help="all connections, bodies and servers")
     modes.add_argument("--burst", type=int, nargs="?", const=200000, metavar="N", help="bursts of so many (200000)")
-    modes.add_argument("--bound", type=int, nargs="?", const=50000, metavar="N",
-                       help="bursts of so many against the least server for each step (50000)")
+    modes.add_argument("--bound", type=int, nargs="?", const=100000, metavar="N",
+                       help="bursts of so many against the least server for each step (100000)")
     modes.add_argument("--sustained", type=float, nargs="?", const=10, metavar="MINUTES",
                        help="so long against fspd and as long against nginx (10)")
     modes.add_argument("--idle", type=int, nargs="?", const=10000, metavar="N", help="so many silent beside (10000)")
