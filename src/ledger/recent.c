@@ -15,8 +15,10 @@
 #endif
 #define TABLE_PLACES (1U << TABLE_BITS)
 #define TABLE_MOST (TABLE_PLACES / 2)
-/* Moved for each message that comes, so that one table is empty long before the other is full. */
+/* Moved for each message that comes, so that one table is empty long before the other is full;
+ * so many together, which are neighbours in `seen`, that not every commit writes a page of it. */
 #define MOVED_FOR_EACH 2
+#define MOVED_AT_ONCE (TABLE_MOST / 512)
 #define TIDY_ROWS 1000
 #define DAY_MS INT64_C(86400000)
 
@@ -34,6 +36,7 @@ struct recent {
         int64_t filled_seq;   /* the highest in filling */
         unsigned moved_place; /* of moving: those before it are in `seen`; TABLE_PLACES: all */
         int64_t moving_seq;   /* `seen` is complete up to here once all are */
+        int64_t owed;         /* of those that came, still to be moved */
         int64_t generation, began_ms;
 };
 
@@ -97,7 +100,13 @@ static int move(struct ledger *ledger, int64_t most)
 
 int recent_move(struct ledger *ledger)
 {
-        return move(ledger, ledger->accepted * MOVED_FOR_EACH);
+        struct recent *recent = ledger->recent;
+        recent->owed += ledger->accepted * MOVED_FOR_EACH;
+        if (recent->owed < MOVED_AT_ONCE)
+                return 0;
+        int64_t most = recent->owed;
+        recent->owed = 0;
+        return move(ledger, most);
 }
 
 static int change_tables(struct ledger *ledger)
