@@ -22,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sysexits.h>
 #include <systemd/sd-daemon.h>
@@ -361,6 +362,7 @@ static void bound_heap(void)
 {
         (void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK); /* a libc without it does with more memory */
         (void)mallopt(M_ARENA_MAX, ARENAS);
+        (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* likewise; a huge page is there as a whole */
 }
 
 static int block_signals(struct daemon *daemon)

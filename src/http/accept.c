@@ -100,7 +100,8 @@ static void take_connection(struct listener *listener, int fd, const struct sock
         bool trusted = limits_is_trusted(config, &peer);
         struct client *client = limits_connect(listener->limits, &peer,
                                                trusted ? 0 : config->listener.connections_per_client);
-        if (client && listener->connection_count >= listener->max_connections && !porch_make_room(listener)) {
+        if (client && listener->connection_count >= listener->max_connections && !porch_make_room(listener) &&
+            !memory_make_places(listener)) {
                 limits_disconnect(client);
                 client = NULL;
         }
@@ -148,6 +149,9 @@ static void connection_open(struct listener *listener, struct MHD_Connection *mh
                                            .peer = arrival->peer,
                                            .started_ms = arrival->started_ms,
                                            .charge = arrival->charge,
+                                           .engine = arrival->engine,
+                                           .front = arrival->front,
+                                           .whole = arrival->engine == ENGINE_WHOLE,
                                            .trusted = limits_is_trusted(listener->config, &arrival->peer) };
         if (!capture_is_over(listener->capture) && (connection->first_head = malloc(arrival->head_size))) {
                 memcpy(connection->first_head, arrival->head, arrival->head_size);

@@ -5,9 +5,8 @@
 #include "fsp/log.h"
 #include <string.h>
 
-/* libmicrohttpd clears a connection's whole memory between two requests of
- * one connection, so each that is kept open holds that much, whatever it asks:
- * only so many are.  Others are closed with their answer, and may come again. */
+/* Who works on a kept connection gives way to nobody, so they must not take all
+ * places.  Others are closed with their answer, and may come again. */
 #define KEPT_MAX 1024
 
 static void log_answer(const struct request *request)
@@ -52,20 +51,23 @@ void request_note_verdict(const struct request *request)
         log_answer(request);
 }
 
-/* A third of listener.memory is left for those who come. */
-static bool may_keep(const struct listener *listener, const struct connection *connection)
+/* libmicrohttpd clears all that it has for a connection for the next request.
+ * However small kept ones are made, a third of listener.memory is left for those
+ * who come. */
+static bool may_keep(struct request *request)
 {
-        size_t held = (size_t)listener->kept_count * ENGINE_USUAL;
-        return connection->kept ||
-               (listener->kept_count < KEPT_MAX && held < listener->config->listener.memory / 3 * 2);
+        struct listener *listener = request->listener;
+        size_t held = (size_t)listener->kept_count * (ENGINE_BASE + MEMORY_PAGE);
+        bool fits = listener->kept_count < KEPT_MAX && held < listener->config->listener.memory / 3 * 2;
+        return (request->connection->kept || fits) &&
+               memory_charge_whole(listener, request->connection, request);
 }
 
 enum MHD_Result request_answer(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
         /* Nothing but a request that was right as HTTP keeps its connection. */
-        bool close = request->close || !request->on_client_path || listener->stop ||
-                     !may_keep(listener, request->connection);
+        bool close = request->close || !request->on_client_path || listener->stop || !may_keep(request);
         int64_t now_us = clock_monotonic_us();
         request->phase = PHASE_DONE;
         request->connection->started_ms = now_us / 1000; /* of the answer, from here on */

@@ -29,7 +29,7 @@ struct arrival {
         int64_t started_ms;
         const char *head; /* of its first request, raw */
         size_t head_size;
-        size_t charge;
+        size_t charge, engine, front; /* as in struct connection */
 };
 
 struct connection {
@@ -42,8 +42,10 @@ struct connection {
         uint64_t bytes_idle;        /* received when last seen between requests */
         int64_t started_ms;         /* of the request being received, or of its answer; 0: none */
         struct request *request;
-        size_t charge;     /* of listener.memory, for what libmicrohttpd holds, and first_head */
-        size_t beyond;     /* what libmicrohttpd holds besides, since it is kept */
+        size_t charge;     /* of listener.memory, for engine and first_head */
+        size_t engine;     /* what libmicrohttpd holds for it */
+        size_t front;      /* of that, what it reads into */
+        bool whole;        /* engine is all that it may hold */
         bool kept;         /* open after its first request */
         int64_t rested_ms; /* since when without a request, while kept; monotonic */
         bool evicted;      /* shut down to make room; its end is on its way */
@@ -98,7 +100,9 @@ struct listener {
         struct request *spare;
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
         unsigned kept_count;            /* connections that had a request already */
-        size_t beyond;                  /* of all of them */
+        unsigned small_count;           /* those of them that are not charged with all */
+        size_t leaving;                 /* of memory: charges of the evicted */
+        int64_t look_ms;                /* monotonic: when memory_look is due; 0: not */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */
         struct porch *porch;
         struct arrival *arrival;        /* while MHD_add_connection runs */
@@ -169,17 +173,35 @@ void request_note_verdict(const struct request *request); /* counts and logs it 
  * but this request (NULL: none) can give way. */
 bool memory_take(struct listener *listener, size_t size, const struct request *but);
 void memory_give(struct listener *listener, size_t size);
-/* For a body larger than usual; false as above. */
+/* libmicrohttpd may read so much (front), or all that it may, into what it has
+ * for the connection; false as above. */
+bool memory_charge_front(struct listener *listener, struct connection *connection, size_t front,
+                         const struct request *but);
 bool memory_charge_whole(struct listener *listener, struct connection *connection, const struct request *but);
 void memory_note_kept(struct listener *listener,
                       struct connection *connection); /* from its first request on */
 void memory_end_charge(struct listener *listener, struct connection *connection);
+/* As if memory were used up, but for places; false: nobody gives way. */
+bool memory_make_places(struct listener *listener);
+/* Charges those that were made small, and have something to read again. */
+void memory_look(struct listener *listener, int64_t now_ms);
+size_t memory_round_up(size_t size); /* to whole pages */
+/* What a connection costs with a head and front bytes read. */
+size_t memory_engine_cost(size_t head_size, size_t front);
+#define MEMORY_PAGE 4096U
 /* What libmicrohttpd may have for a connection: the largest head, and what it
- * keeps with it; and what it takes of that for a usual request. */
+ * keeps with it; what it and we keep for each besides; and for each field. */
 #define ENGINE_MEMORY (36U * 1024U)
-#define ENGINE_USUAL (20U * 1024U)
+#define ENGINE_BASE 2048U
+#define ENGINE_WHOLE (ENGINE_BASE + ENGINE_MEMORY)
+#define ENGINE_FIELD 64U
+#define ENGINE_LINE_MIN 4U /* bytes of the shortest line of a head */
 
 /* sweep.c: once a second, deadlines of connections. */
 void sweep_connections(struct listener *listener, int64_t now_ms);
+/* Neither side has shut it down. */
+bool sweep_is_open(const struct connection *connection);
+/* "Something came since its last request"; then it has started. */
+bool sweep_has_begun(struct connection *connection, int64_t now_ms);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define SWEEP_MS 1000
+#define LOOK_MS 20
 #define CAPTURE_FLUSH_MS 2000
 #define EVENTS 64
 
@@ -104,6 +105,8 @@ static int wait_ms(struct listener *listener, int64_t now_ms, int64_t bound_ms)
                 ms = (int64_t)mhd_ms;
                 listener->engine_due = true;
         }
+        if (listener->look_ms > 0 && listener->look_ms - now_ms < ms)
+                ms = listener->look_ms > now_ms ? listener->look_ms - now_ms : 0;
         if (bound_ms > 0 && bound_ms < ms)
                 ms = bound_ms;
         if (listener->linger.count > 0 && LINGER_LOOK_MS < ms)
@@ -135,6 +138,17 @@ static void run_engine(struct listener *listener)
         listener->engine_due = false;
         if (MHD_run(listener->mhd) != MHD_YES)
                 log_mgr(LOG_ERROR, "The HTTP engine failed to run");
+        if (listener->small_count > 0 && listener->look_ms == 0)
+                listener->look_ms = clock_monotonic_ms() + LOOK_MS;
+}
+
+/* What the engine has read for connections that were made small. */
+static void look(struct listener *listener, int64_t now_ms)
+{
+        if (listener->look_ms == 0 || now_ms < listener->look_ms)
+                return;
+        listener->look_ms = 0;
+        memory_look(listener, now_ms);
 }
 
 static void sweep(struct listener *listener, int64_t now_ms)
@@ -174,7 +188,9 @@ void *listener_loop(void *arg)
                 take_config(listener);
                 resume_answered(listener);
                 run_engine(listener);
-                sweep(listener, clock_monotonic_ms());
+                now_ms = clock_monotonic_ms();
+                look(listener, now_ms);
+                sweep(listener, now_ms);
         }
         linger_look(&listener->linger, INT64_MAX);
         capture_close(listener->capture, CAPTURE_FLUSH_MS);

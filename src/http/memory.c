@@ -1,20 +1,43 @@
 /* What strangers' bodies and connections may take together, listener.memory,
- * and who gives way when there is no more: first a connection that is only
- * kept open and rests, then the request that has been coming in for the
+ * and who gives way when there is no more: first the memory that libmicrohttpd
+ * has cleared for later requests of kept connections, then a connection that is
+ * only kept open and rests, then the request that has been coming in for the
  * longest.  An honest one is there within milliseconds, so it is never the
- * oldest while somebody holds many that do not end.
- *
- * A kept connection holds more than it is charged with, or a thousand of them
- * would leave nothing for their messages; so what is larger than usual must
- * leave that free, too. */
+ * oldest while somebody holds many that do not end. */
 #include "listener_private.h"
 
 #include "fsp/clock.h"
-#include <stdlib.h>
+#include "head.h"
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 
 /* One that works is between two requests for a moment only. */
 #define REST_MS 1000
+/* What is shut down holds its memory until libmicrohttpd has seen it; so much
+ * of the limit, one part of so many, may wait for that. */
+#define LEAVING_SHARE 16
+/* More than a usual request asks for: that has only half of it, so that a usual
+ * one finds something. */
+#define USUAL (16U * 1024U)
+/* Given back beyond what is asked for, so that not each one who asks has to look. */
+#define SPARE_SHARE 32
+/* Made at once, since each time costs a round of libmicrohttpd's. */
+#define PLACES 16
+
+size_t memory_round_up(size_t size)
+{
+        return (size + MEMORY_PAGE - 1) / MEMORY_PAGE * MEMORY_PAGE;
+}
+
+size_t memory_engine_cost(size_t head_size, size_t front)
+{
+        size_t lines =
+                head_size / ENGINE_LINE_MIN < HEAD_MAX_LINES ? head_size / ENGINE_LINE_MIN : HEAD_MAX_LINES;
+        size_t cost = ENGINE_BASE + memory_round_up(lines * ENGINE_FIELD) + memory_round_up(front);
+        return cost < ENGINE_WHOLE ? cost : ENGINE_WHOLE;
+}
 
 static bool is_resting(const struct connection *connection, int64_t now_ms)
 {
@@ -32,25 +55,39 @@ static bool can_give_way(const struct connection *connection, const struct reque
                (is_resting(connection, now_ms) || (is_coming_in(connection) && connection->request != but));
 }
 
+static size_t limit_of(const struct listener *listener)
+{
+        return capture_leaves(listener->config->listener.memory, listener->capture);
+}
+
+/* How much of what leaves does not count for who asks for so much. */
+static size_t leaving_bound(const struct listener *listener, size_t size)
+{
+        size_t most = limit_of(listener) / LEAVING_SHARE;
+        return size > USUAL ? most / 2 : most;
+}
+
 /* How far what is held and what is asked for are above the limit. */
 static size_t excess(const struct listener *listener, size_t size)
 {
-        size_t limit = capture_leaves(listener->config->listener.memory, listener->capture);
-        size_t held = listener->memory + size + (size > ENGINE_USUAL ? listener->beyond : 0);
+        size_t most = leaving_bound(listener, size), held = listener->memory + size;
+        size_t limit = limit_of(listener) + (listener->leaving < most ? listener->leaving : most);
         return held > limit ? held - limit : 0;
 }
 
 /* Nobody gives way in vain: what waits for the writer cannot, and may hold it all. */
 static bool would_do(const struct listener *listener, size_t size, const struct request *but, int64_t now_ms)
 {
-        size_t free = 0, needed = excess(listener, size);
-        for (const struct connection *c = listener->connections; c && free < needed; c = c->next) {
+        size_t needed = excess(listener, size), most = leaving_bound(listener, size);
+        size_t free = 0, leaving = 0;
+        most -= listener->leaving < most ? listener->leaving : most;
+        for (const struct connection *c = listener->connections; c && free + leaving < needed; c = c->next) {
                 if (!can_give_way(c, but, now_ms))
                         continue;
-                free += c->charge + (c->request ? c->request->room : 0);
-                free += size > ENGINE_USUAL ? c->beyond : 0;
+                free += c->request ? c->request->room : 0;
+                leaving = leaving + c->charge < most ? leaving + c->charge : most;
         }
-        return free >= needed;
+        return free + leaving >= needed;
 }
 
 /* The list begins with the newest connection. */
@@ -69,33 +106,91 @@ static struct connection *find_victim(const struct listener *listener, const str
         return kept ? kept : slow;
 }
 
-static bool evict(struct listener *listener, const struct request *but, int64_t now_ms)
+static void evict(struct listener *listener, struct connection *victim)
 {
-        struct connection *victim = find_victim(listener, but, now_ms);
-        if (!victim)
-                return false;
         victim->evicted = true;
         if (victim->request)
-                request_give_up(victim->request, VERDICT_BUSY,
-                                "it gave way to others: listener.memory is used up");
+                request_give_up(victim->request, VERDICT_BUSY, "it gave way to others");
         (void)shutdown(victim->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
-        memory_end_charge(listener, victim);
-        return true;
+        listener->leaving += victim->charge;
+}
+
+/* A page of zeros reads as zeros when it is the system's again, whoever reads
+ * it.  How many bytes from start on are not given back. */
+static size_t give_back_zeros(const char *start)
+{
+        static const char zeros[MEMORY_PAGE];
+        size_t held = 0;
+        for (const char *page = start; page < start + ENGINE_MEMORY; page += MEMORY_PAGE) {
+                if (memcmp(page, zeros, MEMORY_PAGE) != 0 ||
+                    madvise((void *)page, MEMORY_PAGE, MADV_DONTNEED) < 0)
+                        held += MEMORY_PAGE;
+        }
+        return held;
+}
+
+/* libmicrohttpd clears, and so touches, all that it has for a connection after
+ * each request.  That begins on a page, where the heads begin; and when it frees
+ * it, it shuts the connection down at once. */
+static bool can_shrink(struct connection *connection, int64_t now_ms)
+{
+        const struct request *request = connection->request;
+        int unread;
+        if (!connection->kept || !connection->whole || connection->evicted || !connection->head_start ||
+            (uintptr_t)connection->head_start % MEMORY_PAGE != 0)
+                return false;
+        if (request ? request->phase != PHASE_WAITING : sweep_has_begun(connection, now_ms))
+                return false;
+        return ioctl(connection->fd, FIONREAD, &unread) == 0 && unread == 0 && sweep_is_open(connection);
+}
+
+static void shrink(struct listener *listener, size_t size, int64_t now_ms)
+{
+        size_t wanted = excess(listener, size) + limit_of(listener) / SPARE_SHARE, freed = 0;
+        for (struct connection *c = listener->connections; c && freed < wanted; c = c->next) {
+                if (!can_shrink(c, now_ms))
+                        continue;
+                c->whole = false;
+                c->front = give_back_zeros(c->head_start);
+                listener->small_count++;
+                size_t less = c->engine - (ENGINE_BASE + c->front);
+                c->engine -= less;
+                c->charge -= less;
+                memory_give(listener, less);
+                freed += less;
+        }
 }
 
 bool memory_take(struct listener *listener, size_t size, const struct request *but)
 {
         if (excess(listener, size) > 0) {
                 int64_t now_ms = clock_monotonic_ms();
+                shrink(listener, size, now_ms);
                 if (!would_do(listener, size, but, now_ms))
                         return false;
                 while (excess(listener, size) > 0) {
-                        if (!evict(listener, but, now_ms))
+                        struct connection *victim = find_victim(listener, but, now_ms);
+                        if (!victim)
                                 return false;
+                        evict(listener, victim);
                 }
         }
         listener->memory += size;
         return true;
+}
+
+/* Many at once may be honest: who is new does not give way to who is newer. */
+bool memory_make_places(struct listener *listener)
+{
+        int64_t now_ms = clock_monotonic_ms();
+        for (int i = 0; i < PLACES; i++) {
+                struct connection *victim = find_victim(listener, NULL, now_ms);
+                if (!victim || (victim->request && now_ms - victim->started_ms < REST_MS))
+                        break;
+                evict(listener, victim);
+        }
+        return listener->leaving > 0 && MHD_run(listener->mhd) == MHD_YES &&
+               listener->connection_count < listener->max_connections;
 }
 
 void memory_give(struct listener *listener, size_t size)
@@ -103,15 +198,39 @@ void memory_give(struct listener *listener, size_t size)
         listener->memory -= size;
 }
 
+static bool charge(struct listener *listener, struct connection *connection, size_t size,
+                   const struct request *but)
+{
+        if (!memory_take(listener, size, but))
+                return false;
+        connection->engine += size;
+        connection->charge += size;
+        return true;
+}
+
 bool memory_charge_whole(struct listener *listener, struct connection *connection, const struct request *but)
 {
-        if (connection->charge >= ENGINE_MEMORY)
+        if (connection->whole)
                 return true;
-        if (!memory_take(listener, ENGINE_MEMORY - ENGINE_USUAL, but))
+        if (!charge(listener, connection, ENGINE_WHOLE - connection->engine, but))
                 return false;
-        connection->charge += ENGINE_MEMORY - ENGINE_USUAL;
-        listener->beyond -= connection->beyond;
-        connection->beyond = 0;
+        connection->whole = true;
+        listener->small_count -= connection->kept;
+        return true;
+}
+
+bool memory_charge_front(struct listener *listener, struct connection *connection, size_t front,
+                         const struct request *but)
+{
+        front = memory_round_up(front);
+        if (connection->whole || front <= connection->front)
+                return true;
+        size_t more = front - connection->front;
+        if (connection->engine + more >= ENGINE_WHOLE)
+                return memory_charge_whole(listener, connection, but);
+        if (!charge(listener, connection, more, but))
+                return false;
+        connection->front = front;
         return true;
 }
 
@@ -121,16 +240,26 @@ void memory_note_kept(struct listener *listener, struct connection *connection)
                 return;
         connection->kept = true;
         listener->kept_count++;
-        connection->beyond = connection->charge < ENGINE_MEMORY ? ENGINE_MEMORY - ENGINE_USUAL : 0;
-        listener->beyond += connection->beyond;
+        listener->small_count += !connection->whole;
 }
 
 void memory_end_charge(struct listener *listener, struct connection *connection)
 {
         memory_give(listener, connection->charge);
-        listener->beyond -= connection->beyond;
-        if (connection->kept)
+        if (connection->evicted)
+                listener->leaving -= connection->charge;
+        if (connection->kept) {
                 listener->kept_count--;
-        connection->kept = false;
-        connection->charge = connection->beyond = 0;
+                listener->small_count -= !connection->whole;
+        }
+}
+
+void memory_look(struct listener *listener, int64_t now_ms)
+{
+        for (struct connection *c = listener->connections; c; c = c->next) {
+                if (!c->kept || c->whole || c->request || c->evicted || !sweep_has_begun(c, now_ms))
+                        continue;
+                if (!memory_charge_whole(listener, c, NULL) && !c->evicted)
+                        evict(listener, c);
+        }
 }

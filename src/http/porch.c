@@ -173,17 +173,27 @@ static enum verdict judge_early(struct listener *listener, const struct waiting 
                        : VERDICT_ACCEPTED;
 }
 
+/* Who gave way holds its memory until libmicrohttpd has seen that. */
+static bool take_memory(struct listener *listener, size_t size)
+{
+        if (memory_take(listener, size, NULL))
+                return true;
+        return listener->leaving > 0 && MHD_run(listener->mhd) == MHD_YES &&
+               memory_take(listener, size, NULL);
+}
+
 /* The head is sound: from here on the connection is libmicrohttpd's. */
 static void hand_over(struct listener *listener, struct waiting *waiting, size_t head_size, size_t size)
 {
-        size_t charge = head_size > ENGINE_USUAL / 2 ? ENGINE_MEMORY : ENGINE_USUAL;
-        if (!capture_is_over(listener->capture))
-                charge += head_size; /* kept for it */
-        if (!memory_take(listener, charge, NULL)) {
+        size_t engine = memory_engine_cost(head_size, size);
+        size_t charge = engine + (capture_is_over(listener->capture) ? 0 : head_size); /* kept for it */
+        if (!take_memory(listener, charge)) {
                 refuse(listener, waiting, size, false, VERDICT_BUSY, "listener.memory is used up");
                 return;
         }
         struct arrival arrival = { .charge = charge,
+                                   .engine = engine,
+                                   .front = memory_round_up(size),
                                    .client = waiting->client,
                                    .peer = waiting->peer,
                                    .started_ms = waiting->started_ms,

@@ -131,6 +131,22 @@ static void keep_head(struct request *request, struct MHD_Connection *mhd, const
         request->listener->memory += request->capture->head_size;
 }
 
+/* What a connection's first head takes was charged before; pieces of a chunk's
+ * own head are not shown to us. */
+static bool charge_head(struct request *request, struct MHD_Connection *mhd, const struct gate_head *head)
+{
+        struct connection *connection = request->connection;
+        if (head->chunked)
+                return memory_charge_whole(request->listener, connection, request);
+        if (!connection->kept || connection->whole)
+                return true;
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        size_t size = info ? info->header_size : ENGINE_MEMORY;
+        return memory_charge_front(request->listener, connection,
+                                   memory_engine_cost(size, size) - ENGINE_BASE, request);
+}
+
 static enum MHD_Result take_head(struct request *request, struct MHD_Connection *mhd, struct gate_head *head)
 {
         struct listener *listener = request->listener;
@@ -147,6 +163,10 @@ static enum MHD_Result take_head(struct request *request, struct MHD_Connection 
                 refuse(request, verdict, why);
         else if (listener->stop)
                 refuse(request, VERDICT_STOPPING, NULL);
+        if (!charge_head(request, mhd, head)) {
+                refuse(request, VERDICT_BUSY, "listener.memory is used up");
+                request->close = true;
+        }
         request->phase = PHASE_BODY;
         /* A body of sound framing is let pass before its refusal is told: so
          * the client surely reads it.  One that waits for our 100 Continue
@@ -171,9 +191,6 @@ static int grow_body(struct request *request, size_t needed)
                 room = listener->config->listener.max_message_size;
         if (room == request->room)
                 return 0;
-        /* A large body passes through all the memory that libmicrohttpd may have. */
-        if (needed > ENGINE_USUAL && !memory_charge_whole(listener, request->connection, request))
-                return -ENOBUFS;
         if (!memory_take(listener, room - request->room, request))
                 return -ENOBUFS;
         unsigned char *body = realloc(request->body, room);
@@ -210,6 +227,11 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
         request->total += *size;
         if (request->total > listener->config->listener.max_message_size) {
                 request_give_up(request, VERDICT_TOO_LARGE, NULL);
+                return MHD_NO;
+        }
+        size_t front = (size_t)(data + *size - request->connection->head_start);
+        if (!memory_charge_front(listener, request->connection, front, request)) {
+                request_give_up(request, VERDICT_BUSY, "listener.memory is used up");
                 return MHD_NO;
         }
         if (keep && grow_body(request, request->total) == 0) {

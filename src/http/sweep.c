@@ -10,31 +10,37 @@
 #include "fsp/log.h"
 /* linux/tcp.h, since glibc's struct tcp_info ends before tcpi_bytes_received. */
 #include <linux/tcp.h>
-#include <stddef.h>
-#include <string.h>
 #include <sys/socket.h>
+
+#define TCP_ESTABLISHED_STATE 1 /* TCP_ESTABLISHED is in netinet/tcp.h, which the above excludes */
 
 /* A stop waits only so long for the rest of a request. */
 #define STOPPING_MS 2000
 
-static uint64_t bytes_received(int fd)
+/* All zeros where there is no TCP: then the time-out between bytes has to do. */
+static struct tcp_info ask_kernel(int fd)
 {
-        struct tcp_info info;
-        memset(&info, 0, sizeof(info));
+        struct tcp_info info = { 0 };
         socklen_t size = sizeof(info);
-        if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) < 0 ||
-            size < offsetof(struct tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received))
-                return 0; /* no TCP: then the time-out between bytes has to do */
-        return info.tcpi_bytes_received;
+        (void)getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size); /* an older kernel fills less */
+        return info;
 }
 
-static void look_for_first_byte(struct connection *connection, int64_t now_ms)
+bool sweep_is_open(const struct connection *connection)
 {
-        uint64_t bytes = bytes_received(connection->fd);
+        return ask_kernel(connection->fd).tcpi_state == TCP_ESTABLISHED_STATE;
+}
+
+bool sweep_has_begun(struct connection *connection, int64_t now_ms)
+{
+        if (connection->started_ms)
+                return true;
+        uint64_t bytes = ask_kernel(connection->fd).tcpi_bytes_received;
         if (connection->bytes_idle == UINT64_MAX)
                 connection->bytes_idle = bytes;
         else if (bytes > connection->bytes_idle)
                 connection->started_ms = now_ms;
+        return connection->started_ms;
 }
 
 /* Nothing more will come, and nothing is left to answer.  libmicrohttpd misses
@@ -65,9 +71,7 @@ void sweep_connections(struct listener *listener, int64_t now_ms)
                         (void)shutdown(c->fd, SHUT_RDWR); /* as below */
                         continue;
                 }
-                if (!c->started_ms)
-                        look_for_first_byte(c, now_ms);
-                if (!c->started_ms || now_ms - c->started_ms <= timeout_ms)
+                if (!sweep_has_begun(c, now_ms) || now_ms - c->started_ms <= timeout_ms)
                         continue;
                 char text[INET6_ADDRSTRLEN];
                 bool answered = c->request && c->request->phase == PHASE_DONE;

@@ -2,16 +2,22 @@
 #include "fsp/clock.h"
 #include "http/listener_private.h"
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #define LIMIT 100000U
-#define CHARGE ENGINE_USUAL
+#define LEAVING (LIMIT / 16)
+#define USUAL (16U * 1024U)
+#define CHARGE (20U * 1024U)
 #define ROOM 8192U
 
 static struct config config = { .listener.memory = LIMIT };
@@ -20,22 +26,42 @@ static struct connection kept, slow;
 static struct request request;
 static int others[2]; /* the clients' ends of kept and slow */
 
+/* Two ends of a connection over loopback. */
+static void connect_ends(int ret_ends[2])
+{
+        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        socklen_t size = sizeof(address);
+        int door = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        ret_ends[1] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        assert_int_equal(bind(door, (struct sockaddr *)&address, sizeof(address)), 0);
+        assert_int_equal(listen(door, 1), 0);
+        assert_int_equal(getsockname(door, (struct sockaddr *)&address, &size), 0);
+        assert_int_equal(connect(ret_ends[1], (struct sockaddr *)&address, sizeof(address)), 0);
+        ret_ends[0] = accept4(door, NULL, NULL, SOCK_CLOEXEC);
+        assert_true(ret_ends[0] >= 0);
+        (void)close(door);
+}
+
 static void link_connection(struct connection *connection, int *ret_other)
 {
         int ends[2];
-        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
-        *connection = (struct connection){ .fd = ends[0], .charge = CHARGE, .next = listener.connections };
+        connect_ends(ends);
+        *connection = (struct connection){ .fd = ends[0],
+                                           .charge = CHARGE,
+                                           .engine = CHARGE,
+                                           .bytes_idle = UINT64_MAX,
+                                           .next = listener.connections };
         listener.connections = connection;
         *ret_other = ends[1];
 }
 
-/* Another's hold stands for what waits for the writer. */
-static void begin(size_t waiting)
+/* What is neither free nor these two's stands for what waits for the writer. */
+static void begin(size_t free_bytes)
 {
-        listener = (struct listener){ .config = &config, .memory = waiting + CHARGE + CHARGE + ROOM };
+        listener = (struct listener){ .config = &config, .memory = LIMIT - free_bytes };
         link_connection(&kept, &others[0]);
         link_connection(&slow, &others[1]);
-        kept.kept = true;
+        memory_note_kept(&listener, &kept);
         request = (struct request){ .listener = &listener,
                                     .connection = &slow,
                                     .phase = PHASE_BODY,
@@ -64,22 +90,22 @@ static bool is_open(int fd)
 static void nobody_gives_way_in_vain(void **state)
 {
         (void)state;
-        begin(LIMIT);
-        size_t before = listener.memory;
-        assert_false(memory_take(&listener, ROOM, NULL));
-        assert_int_equal(listener.memory, before);
+        begin(0);
+        assert_false(memory_take(&listener, LEAVING + ROOM + 1, NULL));
+        assert_int_equal(listener.memory, LIMIT);
         assert_true(is_open(others[0]) && is_open(others[1]));
         assert_true(!kept.evicted && !slow.evicted && request.phase == PHASE_BODY);
+        assert_true(memory_take(&listener, LEAVING + ROOM, NULL));
         end();
 }
 
 static void who_asks_does_not_give_way(void **state)
 {
         (void)state;
-        begin(LIMIT - CHARGE - ROOM - ROOM);
-        assert_false(memory_take(&listener, CHARGE + ROOM, &request));
+        begin(0);
+        assert_false(memory_take(&listener, LEAVING + 1, &request));
         assert_true(is_open(others[0]) && is_open(others[1]));
-        assert_true(memory_take(&listener, ROOM, &request));
+        assert_true(memory_take(&listener, LEAVING, &request));
         assert_true(!is_open(others[0]) && is_open(others[1]));
         end();
 }
@@ -87,14 +113,37 @@ static void who_asks_does_not_give_way(void **state)
 static void the_kept_one_comes_first_and_then_the_slow_one(void **state)
 {
         (void)state;
-        begin(LIMIT - CHARGE - CHARGE - ROOM);
-        assert_true(memory_take(&listener, CHARGE, NULL));
+        begin(0);
+        assert_true(memory_take(&listener, LEAVING, NULL));
         assert_true(kept.evicted && !slow.evicted && is_open(others[1]));
-        assert_int_equal(listener.memory, LIMIT);
-        assert_true(memory_take(&listener, CHARGE + ROOM, NULL));
+        assert_true(memory_take(&listener, ROOM, NULL));
         assert_true(slow.evicted);
         assert_int_equal(request.verdict, VERDICT_BUSY);
-        assert_int_equal(listener.memory, LIMIT);
+        assert_false(memory_take(&listener, 1, NULL));
+        end();
+}
+
+static void who_gave_way_is_charged_until_it_is_gone(void **state)
+{
+        (void)state;
+        begin(0);
+        assert_true(memory_take(&listener, 1, NULL));
+        assert_int_equal(listener.memory, LIMIT + 1);
+        assert_int_equal(listener.leaving, CHARGE);
+        memory_end_charge(&listener, &kept);
+        assert_int_equal(listener.memory, LIMIT + 1 - CHARGE);
+        assert_int_equal(listener.leaving + listener.kept_count + listener.small_count, 0);
+        end();
+}
+
+static void what_is_large_leaves_something_to_the_usual(void **state)
+{
+        (void)state;
+        begin(USUAL);
+        slow.request = NULL;
+        assert_false(memory_take(&listener, USUAL + LEAVING / 2 + 1, NULL));
+        assert_true(memory_take(&listener, USUAL + LEAVING / 2, NULL));
+        assert_true(memory_take(&listener, LEAVING / 2, NULL));
         assert_false(memory_take(&listener, 1, NULL));
         end();
 }
@@ -102,47 +151,134 @@ static void the_kept_one_comes_first_and_then_the_slow_one(void **state)
 static void a_kept_one_that_works_does_not_give_way(void **state)
 {
         (void)state;
-        begin(LIMIT - CHARGE - CHARGE - ROOM);
+        begin(0);
         kept.rested_ms = clock_monotonic_ms();
         slow.request = NULL;
-        assert_false(memory_take(&listener, CHARGE, NULL));
+        assert_false(memory_take(&listener, 1, NULL));
         assert_true(is_open(others[0]));
         kept.rested_ms -= 60000;
-        assert_true(memory_take(&listener, CHARGE, NULL));
+        assert_true(memory_take(&listener, 1, NULL));
         assert_false(is_open(others[0]));
         end();
 }
 
-static void what_is_large_leaves_free_what_kept_ones_hold(void **state)
+static void what_is_read_is_charged_by_pages_and_once(void **state)
 {
         (void)state;
-        begin(0);
-        kept.kept = false;
-        memory_note_kept(&listener, &kept);
-        size_t beyond = ENGINE_MEMORY - ENGINE_USUAL, held = listener.memory;
-        assert_int_equal(listener.beyond, beyond);
-        kept.rested_ms = clock_monotonic_ms();
-        slow.request = NULL;
-        assert_false(memory_take(&listener, LIMIT - held - beyond + 1, NULL));
-        assert_true(memory_take(&listener, LIMIT - held - beyond, NULL));
-        assert_true(memory_take(&listener, beyond <= ENGINE_USUAL ? beyond : ENGINE_USUAL, NULL));
-        memory_end_charge(&listener, &kept);
-        assert_int_equal(listener.beyond, 0);
+        begin(LIMIT / 2);
+        assert_true(memory_charge_front(&listener, &slow, 1, &request));
+        assert_true(memory_charge_front(&listener, &slow, MEMORY_PAGE, &request));
+        assert_int_equal(listener.memory, LIMIT / 2 + MEMORY_PAGE);
+        assert_int_equal(slow.charge, CHARGE + MEMORY_PAGE);
+        assert_true(memory_charge_front(&listener, &slow, ENGINE_MEMORY, &request));
+        assert_true(memory_charge_whole(&listener, &slow, &request));
+        assert_int_equal(slow.charge, ENGINE_WHOLE);
+        assert_int_equal(listener.memory, LIMIT / 2 + ENGINE_WHOLE - CHARGE);
         end();
 }
 
-static void a_large_body_is_charged_with_all_once(void **state)
+static void a_head_of_many_fields_costs_more_than_its_bytes(void **state)
 {
         (void)state;
-        begin(0);
-        kept.kept = false;
-        memory_note_kept(&listener, &kept);
-        size_t held = listener.memory;
+        assert_int_equal(memory_engine_cost(200, 4000), ENGINE_BASE + 2 * MEMORY_PAGE);
+        assert_int_equal(memory_engine_cost(1024, 1024), ENGINE_BASE + 5 * MEMORY_PAGE);
+        assert_int_equal(memory_engine_cost(32000, 32000), ENGINE_WHOLE);
+}
+
+static unsigned count_resident(void *start)
+{
+        unsigned char pages[ENGINE_MEMORY / MEMORY_PAGE];
+        unsigned count = 0;
+        assert_int_equal(mincore(start, ENGINE_MEMORY, pages), 0);
+        for (size_t i = 0; i < sizeof(pages); i++)
+                count += pages[i] & 1;
+        return count;
+}
+
+/* kept is as libmicrohttpd leaves it between two requests, but for a word that it has read. */
+static char *begin_cleared(void)
+{
+        char *memory = mmap(NULL, ENGINE_MEMORY, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        assert_ptr_not_equal(memory, MAP_FAILED);
+        memset(memory, 0, ENGINE_MEMORY);
+        memory[MEMORY_PAGE + 7] = 'x';
+        begin(ENGINE_WHOLE - CHARGE);
         assert_true(memory_charge_whole(&listener, &kept, NULL));
-        assert_true(memory_charge_whole(&listener, &kept, NULL));
-        assert_int_equal(listener.memory, held + ENGINE_MEMORY - ENGINE_USUAL);
-        assert_int_equal(kept.charge, ENGINE_MEMORY);
-        assert_int_equal(listener.beyond, 0);
+        kept.rested_ms = clock_monotonic_ms();
+        kept.head_start = memory;
+        slow.request = NULL;
+        assert_int_equal(listener.memory, LIMIT);
+        assert_int_equal(count_resident(memory), ENGINE_MEMORY / MEMORY_PAGE);
+        return memory;
+}
+
+static void pages_of_zeros_are_given_back_before_anybody_gives_way(void **state)
+{
+        (void)state;
+        char *memory = begin_cleared();
+        assert_true(memory_take(&listener, CHARGE, NULL));
+        assert_true(is_open(others[0]) && !kept.evicted && !kept.whole);
+        assert_int_equal(count_resident(memory), 1);
+        assert_true(memory[MEMORY_PAGE + 7] == 'x' && memory[0] == 0);
+        assert_int_equal(kept.charge, ENGINE_BASE + MEMORY_PAGE);
+        assert_int_equal(listener.memory, LIMIT - ENGINE_MEMORY + MEMORY_PAGE + CHARGE);
+        assert_int_equal(listener.small_count, 1);
+        assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
+        end();
+}
+
+static void what_may_be_gone_or_in_use_is_not_touched(void **state)
+{
+        (void)state;
+        char *memory = begin_cleared();
+        kept.request = &request;
+        assert_false(memory_take(&listener, CHARGE, NULL));
+        kept.request = NULL;
+        kept.started_ms = 1;
+        assert_false(memory_take(&listener, CHARGE, NULL));
+        kept.started_ms = 0;
+        kept.head_start = NULL;
+        assert_false(memory_take(&listener, CHARGE, NULL));
+        kept.head_start = memory;
+        assert_int_equal(shutdown(kept.fd, SHUT_WR), 0); /* as libmicrohttpd does where it frees it */
+        assert_false(memory_take(&listener, CHARGE, NULL));
+        assert_int_equal(count_resident(memory), ENGINE_MEMORY / MEMORY_PAGE);
+        assert_true(kept.whole);
+        assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
+        end();
+}
+
+static void speak(void)
+{
+        assert_int_equal(send(others[0], "P", 1, 0), 1);
+        assert_int_equal(poll(&(struct pollfd){ .fd = kept.fd, .events = POLLIN }, 1, 10000), 1);
+        memory_look(&listener, clock_monotonic_ms());
+}
+
+static void who_was_made_small_is_charged_when_something_comes(void **state)
+{
+        (void)state;
+        char *memory = begin_cleared();
+        assert_true(memory_take(&listener, 1, NULL));
+        memory_give(&listener, 1);
+        memory_look(&listener, clock_monotonic_ms());
+        assert_false(kept.whole);
+        speak();
+        assert_true(kept.whole && kept.started_ms > 0 && is_open(others[0]));
+        assert_int_equal(listener.memory, LIMIT);
+        assert_int_equal(listener.small_count, 0);
+        assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
+        end();
+}
+
+static void who_was_made_small_is_ended_where_there_is_no_more_room(void **state)
+{
+        (void)state;
+        char *memory = begin_cleared();
+        assert_true(memory_take(&listener, 1, NULL));
+        speak();
+        assert_true(kept.evicted && !is_open(others[0]));
+        assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
         end();
 }
 
@@ -152,9 +288,15 @@ int main(void)
                 cmocka_unit_test(nobody_gives_way_in_vain),
                 cmocka_unit_test(who_asks_does_not_give_way),
                 cmocka_unit_test(the_kept_one_comes_first_and_then_the_slow_one),
+                cmocka_unit_test(who_gave_way_is_charged_until_it_is_gone),
+                cmocka_unit_test(what_is_large_leaves_something_to_the_usual),
                 cmocka_unit_test(a_kept_one_that_works_does_not_give_way),
-                cmocka_unit_test(what_is_large_leaves_free_what_kept_ones_hold),
-                cmocka_unit_test(a_large_body_is_charged_with_all_once),
+                cmocka_unit_test(what_is_read_is_charged_by_pages_and_once),
+                cmocka_unit_test(a_head_of_many_fields_costs_more_than_its_bytes),
+                cmocka_unit_test(pages_of_zeros_are_given_back_before_anybody_gives_way),
+                cmocka_unit_test(what_may_be_gone_or_in_use_is_not_touched),
+                cmocka_unit_test(who_was_made_small_is_charged_when_something_comes),
+                cmocka_unit_test(who_was_made_small_is_ended_where_there_is_no_more_room),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
