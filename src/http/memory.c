@@ -17,7 +17,7 @@
 #define REST_MS 1000
 /* What is shut down holds its memory until libmicrohttpd has seen it; so much
  * of the limit, one part of so many, may wait for that. */
-#define LEAVING_SHARE 16
+#define LEAVING_SHARE 8
 /* More than a usual request asks for: that has only half of it, so that a usual
  * one finds something. */
 #define USUAL (16U * 1024U)

@@ -129,6 +129,22 @@ def test_a_crowd_that_does_not_ask_keeps_nobody_out(make_fsp, said):
         assert [fsp.post(body(), source="127.0.0.2").status for _ in range(5)] == [200] * 5
 
 
+@pytest.mark.parametrize("said", [request(length=False, headers={"Content-Length": 1000}) + b"<", request(method="GET", length=False)])
+def test_who_holds_a_place_and_does_not_go_on_gives_way(make_fsp, said):
+    fsp = make_fsp({"listener": {"connections": "64", "connections_per_client": "64", "idle_timeout": "1h", "request_timeout": "1h"}})
+    with contextlib.ExitStack() as held:
+        for _ in range(64):
+            held.enter_context(fsp.connect()).send(said)
+
+        def others_are_served():
+            with contextlib.suppress(OSError):
+                answer = fsp.post(body(), source="127.0.0.2")
+                return answer is not None and answer.status == 200
+            return False
+        wait_until(others_are_served, 10, "a place")  # who has held one for a second gives way
+        assert [fsp.post(body(), source="127.0.0.2").status for _ in range(5)] == [200] * 5
+
+
 def test_a_full_table_of_connections_recovers(make_fsp):
     fsp = make_fsp({"listener": {"connections": "64", "connections_per_client": "64", "idle_timeout": "2s",
                                  "request_timeout": "2s"}})

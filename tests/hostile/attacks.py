@@ -176,6 +176,10 @@ ATTACKS = {
                                    + b"<" * (DECLARED - 100), drop=b"a"),
     "kept connections beside large bodies": kept_beside_large,
     "kept connections with large bodies": held(opening=request(method="GET", length=False) + HEAD + b"<" * (DECLARED - 100), drop=b"a"),
+    "kept connections with large heads": held(opening=request(method="GET", length=False),
+                                              drop=b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\nX: " + b"a" * 30000),
+    "heads of many fields": held(opening=request(length=False, headers={f"{n}": "" for n in range(200)} | {"Content-Length": DECLARED})
+                                 + b"<", drop=b"a"),
     "slow chunks": held(opening=request(length=False, headers={"Transfer-Encoding": "chunked"}) + b"1\r\n<\r\n", drop=b"1\r\na\r\n"),
     "slow reading": slow_read,
     "half-closed": held(opening=b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\n", half=True),
@@ -188,6 +192,10 @@ ATTACKS = {
     "flood from many addresses": flood(request(b"<a>"), sources=0, batch=1),
     "pipelining": flood(request(method="GET", length=False), batch=200),
 }
+
+# Those that make it hold the most memory; and nearly as many attackers as listener.connections by default.
+MEMORY_ATTACKS = [name for name in ATTACKS if "large" in name or "many fields" in name]
+MOST_ATTACKERS = 4000
 
 
 def honest(address, seconds, results):

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from attacks import ATTACKS, BOUNDS, GOOD, attacker, cpu_seconds, fresh, play, stranger, time_to_rest
+from attacks import ATTACKS, BOUNDS, GOOD, MEMORY_ATTACKS, MOST_ATTACKERS, attacker, cpu_seconds, fresh, play, stranger, time_to_rest
 from fsp import Connection, Fsp, request, wait_until
 from messages import body
 
@@ -60,6 +60,14 @@ def measure_attacks(table, names, seconds, attackers):
                              ("log_mb_a_minute", "log, the most in a minute", "<= 1.05 MB with honest lines"),
                              ("descriptors", "descriptors left open", "0")):
         table.line(what, bound, f"{worst[key][0]} ({worst[key][1]})", worst[key][0] <= BOUNDS[key])
+
+
+def measure_memory(table, names, seconds):
+    for name in names:
+        with tempfile.TemporaryDirectory(prefix="fspd-attack.") as folder:
+            found = play(folder, name, seconds, MOST_ATTACKERS)
+        table.line(f"memory, {MOST_ATTACKERS} with {name}", f"<= {BOUNDS['rss_mb']} MB", f"{found['rss_mb']} MB",
+                   found["rss_mb"] <= BOUNDS["rss_mb"])
 
 
 def refuse(address, data, batch, until, answered, number):
@@ -158,7 +166,9 @@ def main():
     began, table = time.monotonic(), Table()
     measure_refusals(table, 3)
     measure_quota(table)
-    measure_attacks(table, arguments.attacks or ATTACKS, arguments.seconds, arguments.attackers)
+    names = arguments.attacks or ATTACKS
+    measure_attacks(table, names, arguments.seconds, arguments.attackers)
+    measure_memory(table, [name for name in names if name in MEMORY_ATTACKS], arguments.seconds)
     print(f"{table.wrong} do not hold; {time.monotonic() - began:.0f} s")
     return 1 if table.wrong else 0
 

@@ -2,12 +2,13 @@
 
 The times that honest clients see are measured by attacks.py itself, on a machine that does nothing
 else; here only what does not depend on the machine's other work is asked."""
+import resource
 import shutil
 import subprocess
 import time
 
 import pytest
-from attacks import ATTACKS, BOUNDS, play
+from attacks import ATTACKS, BOUNDS, MEMORY_ATTACKS, MOST_ATTACKERS, play
 from fsp import Fsp, wait_until
 from messages import body
 
@@ -22,6 +23,16 @@ def test_honest_clients_are_served_during(tmp_path, name):
     assert measured["rss_mb"] <= BOUNDS["rss_mb"], measured
     assert measured["log_mb_a_minute"] <= BOUNDS["log_mb_a_minute"], measured
     assert measured["descriptors"] <= 0, measured
+
+
+@pytest.mark.bound(120)
+@pytest.mark.parametrize("name", MEMORY_ATTACKS)
+def test_memory_is_bounded_when_nearly_all_places_are_taken(tmp_path, name):
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < MOST_ATTACKERS + 1000:
+        pytest.skip("too few open files allowed")
+    measured = play(tmp_path / "fsp", name, SECONDS, MOST_ATTACKERS)
+    assert measured["rss_mb"] <= BOUNDS["rss_mb"], measured
+    assert measured["most_descriptors"] > MOST_ATTACKERS / 2, measured  # they did come
 
 
 @pytest.mark.parametrize("name", ["flood of bad XML", "flood of doubtful heads", "pipelining"])

@@ -14,11 +14,11 @@
 
 #include <cmocka.h>
 
-#define LIMIT 100000U
-#define LEAVING (LIMIT / 16)
+#define LIMIT 80000U
+#define LEAVING (LIMIT / 8)
 #define USUAL (16U * 1024U)
 #define CHARGE (20U * 1024U)
-#define ROOM 8192U
+#define ROOM 4096U
 
 static struct config config = { .listener.memory = LIMIT };
 static struct listener listener;
