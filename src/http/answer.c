@@ -51,25 +51,24 @@ void request_note_verdict(const struct request *request)
         log_answer(request);
 }
 
-/* libmicrohttpd clears all that it has for a connection for the next request.
- * However small kept ones are made, a third of listener.memory is left for those
+/* However small kept ones are made, a third of listener.memory is left for those
  * who come. */
-static bool may_keep(struct request *request)
+static bool may_keep(const struct listener *listener, const struct connection *connection)
 {
-        struct listener *listener = request->listener;
         size_t held = (size_t)listener->kept_count * (ENGINE_BASE + MEMORY_PAGE);
-        bool fits = listener->kept_count < KEPT_MAX && held < listener->config->listener.memory / 3 * 2;
-        return (request->connection->kept || fits) &&
-               memory_charge_whole(listener, request->connection, request);
+        return connection->kept ||
+               (listener->kept_count < KEPT_MAX && held < listener->config->listener.memory / 3 * 2);
 }
 
 enum MHD_Result request_answer(struct request *request, struct MHD_Connection *mhd)
 {
         struct listener *listener = request->listener;
         /* Nothing but a request that was right as HTTP keeps its connection. */
-        bool close = request->close || !request->on_client_path || listener->stop || !may_keep(request);
+        bool close = request->close || !request->on_client_path || listener->stop ||
+                     !may_keep(listener, request->connection);
         int64_t now_us = clock_monotonic_us();
         request->phase = PHASE_DONE;
+        request->keeps = !close;
         request->connection->started_ms = now_us / 1000; /* of the answer, from here on */
         if (request->verdict == VERDICT_ACCEPTED)
                 count_topic(listener, &request->report);

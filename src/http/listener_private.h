@@ -46,6 +46,7 @@ struct connection {
         size_t engine;     /* what libmicrohttpd holds for it */
         size_t front;      /* of that, what it reads into */
         bool whole;        /* engine is all that it may hold */
+        bool reading;      /* of its next request, but that is not there yet */
         bool kept;         /* open after its first request */
         int64_t rested_ms; /* since when without a request, while kept; monotonic */
         bool evicted;      /* shut down to make room; its end is on its way */
@@ -65,10 +66,10 @@ struct request {
         enum verdict verdict; /* VERDICT_ACCEPTED so far, or why it will be refused */
         const char *why;      /* more about it, for the log; static text or NULL */
         struct client_address client;
-        bool close, on_client_path, admitted, charged;
-        const char *uri_end;      /* as in struct gate_head */
-        int64_t started_us;       /* monotonic: its head */
-        struct quota_place place; /* while admitted */
+        bool close, keeps, on_client_path, admitted, charged; /* keeps: answered so that another may come */
+        const char *uri_end;                                  /* as in struct gate_head */
+        int64_t started_us;                                   /* monotonic: its head */
+        struct quota_place place;                             /* while admitted */
         unsigned char *body;
         size_t size, room, total; /* kept, allocated, seen */
         size_t work; /* of listener.memory, beside room: its decoded and its packed form, and a captured head
@@ -178,13 +179,13 @@ void memory_give(struct listener *listener, size_t size);
 bool memory_charge_front(struct listener *listener, struct connection *connection, size_t front,
                          const struct request *but);
 bool memory_charge_whole(struct listener *listener, struct connection *connection, const struct request *but);
-void memory_note_kept(struct listener *listener,
-                      struct connection *connection); /* from its first request on */
+/* From its first request on; keeps: for a next one, it is not only about to close. */
+void memory_note_kept(struct listener *listener, struct connection *connection, bool keeps);
 void memory_end_charge(struct listener *listener, struct connection *connection);
 /* As if memory were used up, but for places; false: nobody gives way. */
 bool memory_make_places(struct listener *listener);
 /* Charges those that were made small, and have something to read again. */
-void memory_look(struct listener *listener, int64_t now_ms);
+void memory_look(struct listener *listener);
 size_t memory_round_up(size_t size); /* to whole pages */
 /* What a connection costs with a head and front bytes read. */
 size_t memory_engine_cost(size_t head_size, size_t front);
@@ -201,7 +202,9 @@ size_t memory_engine_cost(size_t head_size, size_t front);
 void sweep_connections(struct listener *listener, int64_t now_ms);
 /* Neither side has shut it down. */
 bool sweep_is_open(const struct connection *connection);
-/* "Something came since its last request"; then it has started. */
-bool sweep_has_begun(struct connection *connection, int64_t now_ms);
+/* What libmicrohttpd has read by now is of its last request, unless that is known already. */
+void sweep_note_idle(struct connection *connection);
+/* "libmicrohttpd has read something since its last request." */
+bool sweep_is_read(const struct connection *connection);
 
 #endif

@@ -148,7 +148,7 @@ static void look(struct listener *listener, int64_t now_ms)
         if (listener->look_ms == 0 || now_ms < listener->look_ms)
                 return;
         listener->look_ms = 0;
-        memory_look(listener, now_ms);
+        memory_look(listener);
 }
 
 static void sweep(struct listener *listener, int64_t now_ms)

@@ -9,7 +9,6 @@
 #include "fsp/clock.h"
 #include "head.h"
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -115,41 +114,50 @@ static void evict(struct listener *listener, struct connection *victim)
         listener->leaving += victim->charge;
 }
 
+static bool is_cleared(const char *page)
+{
+        static const char zeros[MEMORY_PAGE];
+        return memcmp(page, zeros, MEMORY_PAGE) == 0;
+}
+
 /* A page of zeros reads as zeros when it is the system's again, whoever reads
  * it.  How many bytes from start on are not given back. */
 static size_t give_back_zeros(const char *start)
 {
-        static const char zeros[MEMORY_PAGE];
         size_t held = 0;
-        for (const char *page = start; page < start + ENGINE_MEMORY; page += MEMORY_PAGE) {
-                if (memcmp(page, zeros, MEMORY_PAGE) != 0 ||
-                    madvise((void *)page, MEMORY_PAGE, MADV_DONTNEED) < 0)
-                        held += MEMORY_PAGE;
+        for (const char *page = start, *end = start + ENGINE_MEMORY; page < end; page += MEMORY_PAGE) {
+                const char *from = page;
+                while (page < end && is_cleared(page))
+                        page += MEMORY_PAGE;
+                if (page > from && madvise((void *)from, (size_t)(page - from), MADV_DONTNEED) < 0)
+                        held += (size_t)(page - from);
+                held += page < end ? MEMORY_PAGE : 0;
         }
         return held;
 }
 
 /* libmicrohttpd clears, and so touches, all that it has for a connection after
- * each request.  That begins on a page, where the heads begin; and when it frees
- * it, it shuts the connection down at once. */
-static bool can_shrink(struct connection *connection, int64_t now_ms)
+ * each request.  That begins on a page, where the heads begin.  It is there until
+ * a request is completed; and between two, when libmicrohttpd frees it, it shuts the
+ * connection down at once. */
+static bool can_shrink(const struct connection *connection)
 {
-        const struct request *request = connection->request;
-        int unread;
         if (!connection->kept || !connection->whole || connection->evicted || !connection->head_start ||
             (uintptr_t)connection->head_start % MEMORY_PAGE != 0)
                 return false;
-        if (request ? request->phase != PHASE_WAITING : sweep_has_begun(connection, now_ms))
-                return false;
-        return ioctl(connection->fd, FIONREAD, &unread) == 0 && unread == 0 && sweep_is_open(connection);
+        if (connection->request)
+                return connection->request->phase >= PHASE_WAITING;
+        return !connection->reading && sweep_is_open(connection);
 }
 
-static void shrink(struct listener *listener, size_t size, int64_t now_ms)
+static void shrink(struct listener *listener, size_t size)
 {
         size_t wanted = excess(listener, size) + limit_of(listener) / SPARE_SHARE, freed = 0;
         for (struct connection *c = listener->connections; c && freed < wanted; c = c->next) {
-                if (!can_shrink(c, now_ms))
+                if (!can_shrink(c))
                         continue;
+                if (!c->request)
+                        sweep_note_idle(c);
                 c->whole = false;
                 c->front = give_back_zeros(c->head_start);
                 listener->small_count++;
@@ -164,8 +172,8 @@ static void shrink(struct listener *listener, size_t size, int64_t now_ms)
 bool memory_take(struct listener *listener, size_t size, const struct request *but)
 {
         if (excess(listener, size) > 0) {
+                shrink(listener, size);
                 int64_t now_ms = clock_monotonic_ms();
-                shrink(listener, size, now_ms);
                 if (!would_do(listener, size, but, now_ms))
                         return false;
                 while (excess(listener, size) > 0) {
@@ -234,13 +242,30 @@ bool memory_charge_front(struct listener *listener, struct connection *connectio
         return true;
 }
 
-void memory_note_kept(struct listener *listener, struct connection *connection)
+/* All of it is about to be cleared: too late to ask, but for those who were before it. */
+static void clear_whole(struct listener *listener, struct connection *connection)
 {
-        if (connection->kept || connection->evicted)
+        size_t more = ENGINE_WHOLE - connection->engine;
+        if (excess(listener, more) > 0)
+                shrink(listener, more);
+        listener->memory += more;
+        connection->engine += more;
+        connection->charge += more;
+        connection->whole = true;
+        listener->small_count--;
+}
+
+void memory_note_kept(struct listener *listener, struct connection *connection, bool keeps)
+{
+        if (connection->evicted)
                 return;
-        connection->kept = true;
-        listener->kept_count++;
-        listener->small_count += !connection->whole;
+        if (!connection->kept) {
+                connection->kept = true;
+                listener->kept_count++;
+                listener->small_count += !connection->whole;
+        }
+        if (keeps && !connection->whole)
+                clear_whole(listener, connection);
 }
 
 void memory_end_charge(struct listener *listener, struct connection *connection)
@@ -254,11 +279,12 @@ void memory_end_charge(struct listener *listener, struct connection *connection)
         }
 }
 
-void memory_look(struct listener *listener, int64_t now_ms)
+void memory_look(struct listener *listener)
 {
         for (struct connection *c = listener->connections; c; c = c->next) {
-                if (!c->kept || c->whole || c->request || c->evicted || !sweep_has_begun(c, now_ms))
+                if (!c->kept || c->whole || c->request || c->evicted || !sweep_is_read(c))
                         continue;
+                c->reading = true;
                 if (!memory_charge_whole(listener, c, NULL) && !c->evicted)
                         evict(listener, c);
         }

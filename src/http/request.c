@@ -32,7 +32,8 @@ static struct request *request_take(struct listener *listener)
         request->started_us = clock_monotonic_us();
         request->verdict = VERDICT_ACCEPTED;
         request->why = NULL;
-        request->close = request->on_client_path = request->admitted = request->charged = false;
+        request->close = request->keeps = request->on_client_path = request->admitted = request->charged =
+                false;
         request->size = request->total = 0;
         request->next = NULL;
         return request;
@@ -396,9 +397,10 @@ void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
                 hand_to_capture(request);
         release_admission(request);
         connection->request = NULL;
-        memory_note_kept(listener, connection);
+        memory_note_kept(listener, connection, request->keeps);
         connection->rested_ms = clock_monotonic_ms();
         connection->started_ms = 0;
+        connection->reading = false;
         connection->bytes_idle = UINT64_MAX; /* to be read at the next sweep */
         *context = NULL;
         request_give_back(listener, request);

@@ -10,6 +10,7 @@
 #include "fsp/log.h"
 /* linux/tcp.h, since glibc's struct tcp_info ends before tcpi_bytes_received. */
 #include <linux/tcp.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #define TCP_ESTABLISHED_STATE 1 /* TCP_ESTABLISHED is in netinet/tcp.h, which the above excludes */
@@ -31,14 +32,32 @@ bool sweep_is_open(const struct connection *connection)
         return ask_kernel(connection->fd).tcpi_state == TCP_ESTABLISHED_STATE;
 }
 
-bool sweep_has_begun(struct connection *connection, int64_t now_ms)
+/* So many have left the socket; UINT64_MAX: nobody knows. */
+static uint64_t bytes_read(int fd)
+{
+        int unread;
+        uint64_t bytes = ask_kernel(fd).tcpi_bytes_received;
+        return ioctl(fd, FIONREAD, &unread) == 0 && (uint64_t)unread <= bytes ? bytes - (uint64_t)unread
+                                                                              : UINT64_MAX;
+}
+
+void sweep_note_idle(struct connection *connection)
+{
+        if (connection->bytes_idle == UINT64_MAX)
+                connection->bytes_idle = bytes_read(connection->fd);
+}
+
+bool sweep_is_read(const struct connection *connection)
+{
+        return bytes_read(connection->fd) > connection->bytes_idle;
+}
+
+static bool has_begun(struct connection *connection, int64_t now_ms)
 {
         if (connection->started_ms)
                 return true;
-        uint64_t bytes = ask_kernel(connection->fd).tcpi_bytes_received;
-        if (connection->bytes_idle == UINT64_MAX)
-                connection->bytes_idle = bytes;
-        else if (bytes > connection->bytes_idle)
+        sweep_note_idle(connection);
+        if (ask_kernel(connection->fd).tcpi_bytes_received > connection->bytes_idle)
                 connection->started_ms = now_ms;
         return connection->started_ms;
 }
@@ -71,7 +90,7 @@ void sweep_connections(struct listener *listener, int64_t now_ms)
                         (void)shutdown(c->fd, SHUT_RDWR); /* as below */
                         continue;
                 }
-                if (!sweep_has_begun(c, now_ms) || now_ms - c->started_ms <= timeout_ms)
+                if (!has_begun(c, now_ms) || now_ms - c->started_ms <= timeout_ms)
                         continue;
                 char text[INET6_ADDRSTRLEN];
                 bool answered = c->request && c->request->phase == PHASE_DONE;
