@@ -213,6 +213,8 @@ static bool charge(struct listener *listener, struct connection *connection, siz
                 return false;
         connection->engine += size;
         connection->charge += size;
+        if (connection->evicted) /* what lay in its socket is read all the same */
+                listener->leaving += size;
         return true;
 }
 

@@ -136,6 +136,19 @@ static void who_gave_way_is_charged_until_it_is_gone(void **state)
         end();
 }
 
+static void who_gave_way_may_still_read_and_is_charged(void **state)
+{
+        (void)state;
+        begin(0);
+        assert_true(memory_take(&listener, 1, NULL));
+        memory_give(&listener, LIMIT / 2);
+        assert_true(memory_charge_front(&listener, &kept, MEMORY_PAGE, NULL));
+        assert_int_equal(listener.leaving, CHARGE + MEMORY_PAGE);
+        memory_end_charge(&listener, &kept);
+        assert_int_equal(listener.leaving, 0);
+        end();
+}
+
 static void what_is_large_leaves_something_to_the_usual(void **state)
 {
         (void)state;
@@ -307,6 +320,7 @@ int main(void)
                 cmocka_unit_test(who_asks_does_not_give_way),
                 cmocka_unit_test(the_kept_one_comes_first_and_then_the_slow_one),
                 cmocka_unit_test(who_gave_way_is_charged_until_it_is_gone),
+                cmocka_unit_test(who_gave_way_may_still_read_and_is_charged),
                 cmocka_unit_test(what_is_large_leaves_something_to_the_usual),
                 cmocka_unit_test(a_kept_one_that_works_does_not_give_way),
                 cmocka_unit_test(what_is_read_is_charged_by_pages_and_once),
