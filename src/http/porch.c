@@ -138,12 +138,14 @@ static void refuse(struct listener *listener, struct waiting *waiting, size_t si
         log_isapi(LOG_WARNING, "Refused with %u a request from %s: %s%s%s", verdict_info(verdict)->status,
                   from, verdict_info(verdict)->text, why ? "; " : "", why ? why : "");
         capture_refusal(listener, listener->porch->peeked, size, verdict, from);
-        /* What was looked at is taken, else it would wake the loop, and a close
-         * be a reset.  The answer goes out with the end of our side; who does
-         * not take it at once sees the close. */
-        whole = recv(waiting->fd, listener->porch->peeked, size, MSG_DONTWAIT) == (ssize_t)size && whole;
+        /* What has come is taken, else it would wake the loop, and a close be a
+         * reset.  Who does not take the answer at once sees the close. */
+        ssize_t taken = recv(waiting->fd, listener->porch->peeked, HEAD_MAX, MSG_DONTWAIT);
+        whole = whole && taken == (ssize_t)size; /* else another request came behind it */
+        /* At once, or with the end of our side: before a close it would be lost
+         * with what comes in that very moment. */
         (void)send(waiting->fd, text, reply_format(verdict, text, sizeof(text)),
-                   MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE);
+                   MSG_DONTWAIT | MSG_NOSIGNAL | (whole ? 0 : MSG_MORE));
         bool watched = waiting->watched;
         int fd = take_off(listener, waiting);
         if (whole || (watched && epoll_ctl(listener->epoll_fd, EPOLL_CTL_DEL, fd, NULL) < 0))
