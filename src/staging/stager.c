@@ -217,8 +217,10 @@ static void *stager_thread(void *arg)
         (void)pthread_setname_np(pthread_self(), "fspd-stager"); /* only a name */
         do {
                 uint64_t wanted;
-                int r = 1;
-                while (r > 0 && look(stager, &wanted)) {
+                int r = BATCH;
+                /* One that was not full was the last: what came since has rung, and may
+                 * be another burst. */
+                while (r == BATCH && look(stager, &wanted)) {
                         r = stage_batch(stager);
                         say(stager, r);
                         tell_progress(stager, wanted, r);
