@@ -92,6 +92,16 @@ static void pause_accepting(struct listener *listener, int error)
                 listener->accept_paused = true; /* until the next sweep */
 }
 
+/* Who has gone, but not been noticed, comes first; then who can give way. */
+static bool has_place(struct listener *listener)
+{
+        if (listener->connection_count < listener->max_connections)
+                return true;
+        return (MHD_run(listener->mhd) == MHD_YES &&
+                listener->connection_count < listener->max_connections) ||
+               porch_make_room(listener) || memory_make_places(listener);
+}
+
 static void take_connection(struct listener *listener, int fd, const struct sockaddr_storage *address,
                             socklen_t size)
 {
@@ -100,8 +110,7 @@ static void take_connection(struct listener *listener, int fd, const struct sock
         bool trusted = limits_is_trusted(config, &peer);
         struct client *client = limits_connect(listener->limits, &peer,
                                                trusted ? 0 : config->listener.connections_per_client);
-        if (client && listener->connection_count >= listener->max_connections && !porch_make_room(listener) &&
-            !memory_make_places(listener)) {
+        if (client && !has_place(listener)) {
                 limits_disconnect(client);
                 client = NULL;
         }

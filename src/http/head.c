@@ -89,6 +89,14 @@ static const char *check_field_line(const char *line, size_t size, struct head_f
         return NULL;
 }
 
+/* libmicrohttpd would read it again and again while it grows. */
+static const char *chunk_line_fault(const char *line, size_t size)
+{
+        return size >= CHUNK_LINE_MAX && !memchr(line, '\n', CHUNK_LINE_MAX)
+                       ? "what surrounds its chunks is too long"
+                       : NULL;
+}
+
 enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const char **ret_why)
 {
         size_t at = 0;
@@ -111,6 +119,8 @@ enum verdict head_check(const char *bytes, size_t size, size_t *ret_size, const 
                 length--;
                 if (length == 0 && at > 0) {
                         *ret_why = head_framing_fault(&framing, http_1_1);
+                        if (!*ret_why && framing.transfer_codings > 0)
+                                *ret_why = chunk_line_fault(bytes + at + 2, size - at - 2);
                         *ret_size = *ret_why ? 0 : at + 2;
                         return *ret_why ? VERDICT_FRAMING : VERDICT_ACCEPTED;
                 }

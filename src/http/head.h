@@ -10,7 +10,8 @@
 #include <stddef.h>
 
 #define HEAD_MAX 32768
-#define HEAD_MAX_LINES 256 /* more would not fit into what libmicrohttpd has for a connection */
+#define CHUNK_LINE_MAX 4096U /* a chunk's size and extensions */
+#define HEAD_MAX_LINES 256   /* more would not fit into what libmicrohttpd has for a connection */
 
 /* VERDICT_ACCEPTED with *ret_size the bytes of the head and its empty line, or
  * 0 while it is not complete; VERDICT_FRAMING as soon as a line is not as it

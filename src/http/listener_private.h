@@ -40,6 +40,7 @@ struct connection {
         struct client_address peer; /* who connected */
         bool trusted;               /* a proxy whose X-Forwarded-For is believed */
         uint64_t bytes_idle;        /* received when last seen between requests */
+        uint64_t bytes_past;        /* read of earlier requests, and of the head of this one */
         int64_t started_ms;         /* of the request being received, or of its answer; 0: none */
         struct request *request;
         size_t charge;     /* of listener.memory, for engine and first_head */
@@ -67,9 +68,11 @@ struct request {
         const char *why;      /* more about it, for the log; static text or NULL */
         struct client_address client;
         bool close, keeps, on_client_path, admitted, charged; /* keeps: answered so that another may come */
-        const char *uri_end;                                  /* as in struct gate_head */
-        int64_t started_us;                                   /* monotonic: its head */
-        struct quota_place place;                             /* while admitted */
+        bool chunked;
+        unsigned pieces;          /* of data, while chunked */
+        const char *uri_end;      /* as in struct gate_head */
+        int64_t started_us;       /* monotonic: its head */
+        struct quota_place place; /* while admitted */
         unsigned char *body;
         size_t size, room, total; /* kept, allocated, seen */
         size_t work; /* of listener.memory, beside room: its decoded and its packed form, and a captured head
@@ -102,8 +105,9 @@ struct listener {
         unsigned spare_count, requests; /* requests: in hand, from head to completion */
         unsigned kept_count;            /* connections that had a request already */
         unsigned small_count;           /* those of them that are not charged with all */
+        unsigned chunked_count;         /* requests whose body comes in chunks */
         size_t leaving;                 /* of memory: charges of the evicted */
-        int64_t look_ms;                /* monotonic: when memory_look is due; 0: not */
+        int64_t look_ms;                /* monotonic: when memory_look and chunks_look are due; 0: not */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */
         struct porch *porch;
         struct arrival *arrival;        /* while MHD_add_connection runs */
@@ -198,8 +202,17 @@ size_t memory_engine_cost(size_t head_size, size_t front);
 #define ENGINE_FIELD 64U
 #define ENGINE_LINE_MIN 4U /* bytes of the shortest line of a head */
 
+/* chunks.c: what surrounds the data of chunks, which libmicrohttpd shows nobody.
+ * A request's head has come, so many bytes of it. */
+void chunks_begin(struct request *request, bool chunked, size_t head_size);
+void chunks_end(struct request *request); /* nothing of it will be read any more */
+/* Refuses those with more around their data than chunks need. */
+void chunks_look(struct listener *listener);
+
 /* sweep.c: once a second, deadlines of connections. */
 void sweep_connections(struct listener *listener, int64_t now_ms);
+/* So many bytes have left the socket; UINT64_MAX: nobody knows. */
+uint64_t sweep_bytes_read(const struct connection *connection);
 /* Neither side has shut it down. */
 bool sweep_is_open(const struct connection *connection);
 /* What libmicrohttpd has read by now is of its last request, unless that is known already. */

@@ -138,17 +138,20 @@ static void run_engine(struct listener *listener)
         listener->engine_due = false;
         if (MHD_run(listener->mhd) != MHD_YES)
                 log_mgr(LOG_ERROR, "The HTTP engine failed to run");
-        if (listener->small_count > 0 && listener->look_ms == 0)
+        if (listener->small_count + listener->chunked_count > 0 && listener->look_ms == 0)
                 listener->look_ms = clock_monotonic_ms() + LOOK_MS;
 }
 
-/* What the engine has read for connections that were made small. */
+/* What the engine has read, and told nobody. */
 static void look(struct listener *listener, int64_t now_ms)
 {
         if (listener->look_ms == 0 || now_ms < listener->look_ms)
                 return;
         listener->look_ms = 0;
-        memory_look(listener);
+        if (listener->small_count > 0)
+                memory_look(listener);
+        if (listener->chunked_count > 0)
+                chunks_look(listener);
 }
 
 static void sweep(struct listener *listener, int64_t now_ms)

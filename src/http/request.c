@@ -34,6 +34,7 @@ static struct request *request_take(struct listener *listener)
         request->why = NULL;
         request->close = request->keeps = request->on_client_path = request->admitted = request->charged =
                 false;
+        request->chunked = false;
         request->size = request->total = 0;
         request->next = NULL;
         return request;
@@ -137,13 +138,14 @@ static void keep_head(struct request *request, struct MHD_Connection *mhd, const
 static bool charge_head(struct request *request, struct MHD_Connection *mhd, const struct gate_head *head)
 {
         struct connection *connection = request->connection;
+        const union MHD_ConnectionInfo *info =
+                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+        size_t size = info ? info->header_size : ENGINE_MEMORY;
+        chunks_begin(request, head->chunked, size);
         if (head->chunked)
                 return memory_charge_whole(request->listener, connection, request);
         if (!connection->kept || connection->whole)
                 return true;
-        const union MHD_ConnectionInfo *info =
-                MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-        size_t size = info ? info->header_size : ENGINE_MEMORY;
         return memory_charge_front(request->listener, connection,
                                    memory_engine_cost(size, size) - ENGINE_BASE, request);
 }
@@ -226,6 +228,7 @@ static enum MHD_Result take_body(struct request *request, const char *data, size
         struct listener *listener = request->listener;
         bool keep = request->verdict == VERDICT_ACCEPTED || request->capture;
         request->total += *size;
+        request->pieces++;
         if (request->total > listener->config->listener.max_message_size) {
                 request_give_up(request, VERDICT_TOO_LARGE, NULL);
                 return MHD_NO;
@@ -396,6 +399,7 @@ void request_completed(void *arg, struct MHD_Connection *mhd, void **context,
         if (request->capture)
                 hand_to_capture(request);
         release_admission(request);
+        chunks_end(request);
         connection->request = NULL;
         memory_note_kept(listener, connection, request->keeps);
         connection->rested_ms = clock_monotonic_ms();

@@ -32,24 +32,23 @@ bool sweep_is_open(const struct connection *connection)
         return ask_kernel(connection->fd).tcpi_state == TCP_ESTABLISHED_STATE;
 }
 
-/* So many have left the socket; UINT64_MAX: nobody knows. */
-static uint64_t bytes_read(int fd)
+uint64_t sweep_bytes_read(const struct connection *connection)
 {
         int unread;
-        uint64_t bytes = ask_kernel(fd).tcpi_bytes_received;
-        return ioctl(fd, FIONREAD, &unread) == 0 && (uint64_t)unread <= bytes ? bytes - (uint64_t)unread
-                                                                              : UINT64_MAX;
+        uint64_t bytes = ask_kernel(connection->fd).tcpi_bytes_received;
+        bool known = ioctl(connection->fd, FIONREAD, &unread) == 0 && (uint64_t)unread <= bytes;
+        return known ? bytes - (uint64_t)unread : UINT64_MAX;
 }
 
 void sweep_note_idle(struct connection *connection)
 {
         if (connection->bytes_idle == UINT64_MAX)
-                connection->bytes_idle = bytes_read(connection->fd);
+                connection->bytes_idle = sweep_bytes_read(connection);
 }
 
 bool sweep_is_read(const struct connection *connection)
 {
-        return bytes_read(connection->fd) > connection->bytes_idle;
+        return sweep_bytes_read(connection) > connection->bytes_idle;
 }
 
 static bool has_begun(struct connection *connection, int64_t now_ms)

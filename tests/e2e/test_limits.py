@@ -136,13 +136,13 @@ def test_who_holds_a_place_and_does_not_go_on_gives_way(make_fsp, said):
         for _ in range(64):
             held.enter_context(fsp.connect()).send(said)
 
+        # Who has held a place for a second gives way; who was only about to speak did so at once.
         def others_are_served():
             with contextlib.suppress(OSError):
-                answer = fsp.post(body(), source="127.0.0.2")
-                return answer is not None and answer.status == 200
+                answers = [fsp.post(body(), source="127.0.0.2") for _ in range(20)]
+                return all(answer is not None and answer.status == 200 for answer in answers)
             return False
-        wait_until(others_are_served, 10, "a place")  # who has held one for a second gives way
-        assert [fsp.post(body(), source="127.0.0.2").status for _ in range(5)] == [200] * 5
+        wait_until(others_are_served, 10, "places")
 
 
 def test_a_full_table_of_connections_recovers(make_fsp):

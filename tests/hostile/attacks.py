@@ -27,6 +27,7 @@ NUMBERS = itertools.count()
 DECLARED = 60000
 LINGER_RST = struct.pack("ii", 1, 0)
 HEAD = request(length=False, headers={"Content-Length": DECLARED})
+CHUNKED = request(length=False, headers={"Transfer-Encoding": "chunked"})
 DRIP = 0.5  # seconds between two drops of a slow sender
 
 
@@ -180,7 +181,13 @@ ATTACKS = {
                                               drop=b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\nX: " + b"a" * 30000),
     "heads of many fields": held(opening=request(length=False, headers={f"{n}": "" for n in range(200)} | {"Content-Length": DECLARED})
                                  + b"<", drop=b"a"),
-    "slow chunks": held(opening=request(length=False, headers={"Transfer-Encoding": "chunked"}) + b"1\r\n<\r\n", drop=b"1\r\na\r\n"),
+    "slow chunks": held(opening=CHUNKED + b"1\r\n<\r\n", drop=b"1\r\na\r\n"),
+    "chunk lines that do not end": held(opening=CHUNKED + b"1;" + b"a" * 30000, drop=b"a"),
+    "kept connections with chunk lines that do not end": held(opening=request(method="GET", length=False) + CHUNKED + b"1;" + b"a" * 30000,
+                                                              drop=b"a"),
+    "trailers that do not end": held(opening=CHUNKED + b"1\r\n<\r\n0\r\nX: " + b"a" * 30000, drop=b"a"),
+    "kept connections with heads that do not end": held(opening=request(method="GET", length=False)
+                                                        + b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\nX: " + b"a" * 30000, drop=b"a"),
     "slow reading": slow_read,
     "half-closed": held(opening=b"POST /SMS_FSP/.sms_fsp HTTP/1.1\r\n", half=True),
     "churn": churn(),

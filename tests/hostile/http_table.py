@@ -340,6 +340,22 @@ TABLE.refuses(413, {
 
 TABLE.refuses(431, {"a Cookie of 1,600 pairs": header(b"Cookie: " + b"a=b; " * 1600)}, ours=False)
 
+# --- around the data of chunks: no more than chunks need ------------------------
+
+TABLE.accepts({
+    "a chunk extension of 4,000 bytes": framed(lambda m: chunk(m, b";a=" + b"b" * 4000) + b"0\r\n\r\n"),
+    "a trailer of 4,000 bytes": framed(lambda m: chunk(m) + b"0\r\nX: " + b"a" * 4000 + b"\r\n\r\n"),
+})
+TABLE.refuses(400, {
+    "a chunk extension that does not end": framed(lambda m: b"%x;" % len(m) + b"a" * 20000),
+    "a chunk extension that does not end, behind data": framed(lambda m: chunk(m) + b"1;" + b"a" * 20000),
+    "a chunk extension that does not end, behind many chunks": framed(
+        lambda m: b"".join(chunk(m[i:i + 1]) for i in range(len(m))) + b"1;" + b"a" * 25000),
+    "a last chunk whose extension does not end": framed(lambda m: chunk(m) + b"0;" + b"a" * 20000),
+    "a trailer of 20,000 bytes that does not end": framed(lambda m: chunk(m) + b"0\r\nX: " + b"a" * 20000),
+    "trailers of 20,000 bytes that do not end": framed(lambda m: chunk(m) + b"0\r\n" + (b"X: " + b"a" * 95 + b"\r\n") * 200),
+}, alone=True)
+
 # --- within the chunks: refused by libmicrohttpd, in its words ------------------
 
 TABLE.refuses({400, 413, None}, {

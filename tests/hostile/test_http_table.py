@@ -7,7 +7,7 @@ import pytest
 from fsp import Connection, Fsp
 from http_table import TABLE
 from messages import report
-from shapes import request
+from shapes import chunk, chunked, request
 
 # How the bytes of a row arrive.  A connection's first head is judged on the raw bytes, a later
 # one on what libmicrohttpd made of it: two judges, and both must come to the same end.
@@ -111,3 +111,21 @@ def test_each_row_to_be_taken_is_stored_once_a_way_and_no_other(played):
     _, stored = played
     for number, row in enumerate(TABLE.rows):
         assert stored[f"ROW{number}"] == (len(WAYS) if row.stored else 0), row.name
+
+
+def test_requests_in_chunks_may_stand_behind_each_other(tmp_path):
+    """What came behind a request is not taken for what surrounds its chunks."""
+    fsp = Fsp(tmp_path / "fsp", {"listener": {"client_rate": "0"}, "policy": {"deduplicate": "0"}}).start()
+    try:
+        texts = [report(mark=f"{n} " + "x" * 4000, name=f"PC{n}", declaration="").encode() for n in range(60)]
+        with Connection(fsp.address, timeout=WAIT) as connection:
+            for text in texts:
+                connection.send(chunked(text, frame=b"".join(chunk(text[i:i + 1000]) for i in range(0, len(text), 1000)) + b"0\r\n\r\n"))
+            assert [connection.reply().status for _ in texts] == [200] * len(texts)
+            connection.send(chunked(b"", frame=b"1;" + b"a" * 20000))
+            assert connection.reply().status == 400
+        assert len(fsp.rows()) == len(texts)
+        fsp.end()
+    finally:
+        if fsp.running():
+            fsp.kill()

@@ -87,6 +87,25 @@ static void a_head_without_end_is_too_large(void **state)
         assert_int_equal(head_check(head, sizeof(head), &size, &why), VERDICT_HEAD_TOO_LARGE);
 }
 
+static void the_line_of_a_first_chunk_is_bounded(void **state)
+{
+        static char text[2 * CHUNK_LINE_MAX];
+        (void)state;
+        size_t size;
+        const char *why;
+        size_t head =
+                strlen(strcpy(text, "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"));
+        memset(text + head, '1', sizeof(text) - head);
+        assert_int_equal(head_check(text, head + CHUNK_LINE_MAX - 1, &size, &why), VERDICT_ACCEPTED);
+        assert_int_equal(size, head);
+        assert_int_equal(head_check(text, head + CHUNK_LINE_MAX, &size, &why), VERDICT_FRAMING);
+        assert_int_equal(size, 0);
+        assert_non_null(why);
+        text[head + CHUNK_LINE_MAX - 1] = '\n';
+        assert_int_equal(head_check(text, head + CHUNK_LINE_MAX, &size, &why), VERDICT_ACCEPTED);
+        assert_int_equal(size, head);
+}
+
 static void odd_but_sound_heads_pass(void **state)
 {
         static const char *const good[] = {
@@ -164,6 +183,7 @@ int main(void)
                 cmocka_unit_test(a_head_without_end_is_too_large),
                 cmocka_unit_test(a_request_is_whole_with_the_last_byte_of_its_body),
                 cmocka_unit_test(the_end_of_a_body_is_told_in_one_way),
+                cmocka_unit_test(the_line_of_a_first_chunk_is_bounded),
                 cmocka_unit_test(odd_but_sound_heads_pass),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

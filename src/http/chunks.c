@@ -1,0 +1,60 @@
+/* What surrounds the data of a chunked body: the sizes, their extensions, trailers.
+ *
+ * libmicrohttpd shows none of it, lets a line grow to all that it has for the
+ * connection, and reads one that is not complete again from its beginning with
+ * each piece that comes.  So what it has read and not given on is bounded here. */
+#include "listener_private.h"
+
+#include "head.h"
+#include <sys/socket.h>
+
+/* A chunk takes a dozen bytes beside its data, however short that is. */
+#define CHUNK_SURROUNDS 16U
+/* Around the data of the shortest body: of a chunk and of the last one. */
+#define CHUNK_LEAST 10U
+
+/* So much was read that is none of its data, as far as known. */
+static uint64_t surrounding(const struct request *request)
+{
+        uint64_t read = sweep_bytes_read(request->connection);
+        uint64_t told = request->connection->bytes_past + request->total;
+        return read != UINT64_MAX && read > told ? read - told : 0;
+}
+
+static uint64_t most_surrounding(const struct request *request)
+{
+        return CHUNK_LINE_MAX + (uint64_t)request->pieces * CHUNK_SURROUNDS;
+}
+
+void chunks_begin(struct request *request, bool chunked, size_t head_size)
+{
+        request->connection->bytes_past += head_size;
+        request->chunked = chunked;
+        request->pieces = 0;
+        request->listener->chunked_count += chunked;
+}
+
+void chunks_end(struct request *request)
+{
+        struct connection *connection = request->connection;
+        if (request->chunked) {
+                uint64_t surrounds = surrounding(request);
+                /* More of it is requests that came behind this one. */
+                connection->bytes_past += surrounds <= most_surrounding(request) ? surrounds : CHUNK_LEAST;
+                request->listener->chunked_count--;
+        }
+        connection->bytes_past += request->total;
+        request->chunked = false;
+}
+
+void chunks_look(struct listener *listener)
+{
+        for (struct connection *c = listener->connections; c; c = c->next) {
+                struct request *request = c->request;
+                if (!request || request->phase != PHASE_BODY || !request->chunked ||
+                    surrounding(request) <= most_surrounding(request))
+                        continue;
+                request_give_up(request, VERDICT_FRAMING, "what surrounds its chunks is too long");
+                (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
+        }
+}
