@@ -48,11 +48,13 @@ def numbers(text):
     return [int(number) for number in text.split(",")]
 
 
-def names(text):
-    chosen = text.split(",")
-    if not set(chosen) <= set(peers.PEERS):
-        raise argparse.ArgumentTypeError(f"any of {', '.join(peers.PEERS)}")
-    return chosen
+def names_of(known):
+    def names(text):
+        chosen = text.split(",")
+        if not set(chosen) <= set(known):
+            raise argparse.ArgumentTypeError(f"any of {', '.join(known)}")
+        return chosen
+    return names
 
 
 def parse_arguments():
@@ -75,13 +77,16 @@ def parse_arguments():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--connections", type=numbers, default=[1, 64, 400, 2000], help="of the table")
     parser.add_argument("--bodies", type=lambda text: text.split(","), default=["utf16-4k", "utf8-2k"])
-    parser.add_argument("--burst-connections", type=numbers, default=[64, 400])
+    parser.add_argument("--burst-connections", type=numbers, default=[64, 400], help="of burst and bound")
+    parser.add_argument("--rungs", type=names_of(rungs.LADDER), default=list(rungs.LADDER), metavar="NAME,NAME",
+                        help=f"of bound, beside ceiling and --peers: any of {', '.join(rungs.LADDER)}")
     parser.add_argument("--messages", type=int, default=20000, help="a burst of the table, idle and growth")
     parser.add_argument("--sweep-seconds", type=float, default=1, help="at each number of connections")
     parser.add_argument("--rows", type=int, default=10000000, help="in the ledger, at the last step of growth; 0: none")
     parser.add_argument("--sustained-connections", type=int, default=64)
     parser.add_argument("--slices", type=int, default=2, help="of the sustained time, in turns")
-    parser.add_argument("--peers", type=names, default=list(peers.PEERS))
+    parser.add_argument("--peers", type=names_of(peers.PEERS), default=list(peers.PEERS), metavar="NAME,NAME",
+                        help=f"any of {', '.join(peers.PEERS)}")
     parser.add_argument("--quiet", type=float, default=math.inf, metavar="PERCENT",
                         help="repeat a burst, four times at most, when others took more of the machine")
     parser.add_argument("--bin", default=os.environ.get("FSP_BIN", os.path.join(ROOT, ".build/release/src")),

@@ -4,7 +4,7 @@ import math
 import peers
 from measure import Shot, say
 from peers import BenchError
-from rungs import LADDER
+from rungs import LADDER, SERVERS
 
 STALL_MS = 1000       # no burst of the sweep has an answer that takes longer, but for the machine's hiccups
 STALL_TRIES = 3
@@ -49,11 +49,15 @@ def measure_burst(rig, options):
     return {"cells": measure_cells(rig, options.peers, shots, options.rounds)}
 
 
+def bound_names(options):
+    """The rungs, the ceiling always, beside those that the goals name."""
+    return ([name for name in LADDER if name == "ceiling" or name in options.rungs]
+            + [name for name in options.peers if name not in LADDER])
+
+
 def measure_bound(rig, options):
-    """The rungs beside those that the goals name."""
-    beside = [name for name in options.peers if name not in LADDER]
     shots = [Shot(connections, options.bound) for connections in options.burst_connections]
-    return {"cells": measure_cells(rig, [*LADDER, *beside], shots, options.rounds)}
+    return {"cells": measure_cells(rig, bound_names(options), shots, options.rounds)}
 
 
 def measure_idle(rig, options):
@@ -101,7 +105,8 @@ def burst_files(options):
 
 
 def bound_files(options):
-    return (STORERS + 1) * options.rounds * options.bound * len(options.burst_connections)
+    storers = sum(SERVERS[name].burst_factor for name in bound_names(options) if SERVERS[name].makes_files)
+    return storers * options.rounds * options.bound * len(options.burst_connections)
 
 
 def idle_files(options):

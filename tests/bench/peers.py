@@ -251,7 +251,7 @@ class Ceiling(Peer):
 
     def serve(self, *arguments):
         self.spawn(self.find(), *arguments)
-        self.wait_start(lambda: self.output().endswith("/\n"))
+        self.wait_start(lambda: self.output().startswith("http://") and self.output().endswith("\n"))
         return self.output().strip()
 
     def start(self):

@@ -242,12 +242,14 @@ def reaches(figure, sense, bound):
 
 
 def missed_by(run, at, sense, bound, rungs):
-    """The first rung of those that all miss the goal: what does no less misses it too."""
+    """The first rung measured of those that all miss the goal: what does no less misses it too."""
     figures, names = rungs
     missed = ""
     for name in reversed(names):
         figure = dict(figures(run, name)).get(at.split(", ")[-1])
-        if figure is None or reaches(figure, sense, bound):
+        if figure is None:
+            continue
+        if reaches(figure, sense, bound):
             break
         missed = f"{name}, {figure:.3g}"
     return missed

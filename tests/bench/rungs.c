@@ -1,10 +1,12 @@
 /* rungs: the least server for each step of a message's way, built as fspd is:
  * a loop and a writer thread.  Each rung does what the one before does, and one
- * thing more; what none of them reaches, no server reaches that does as much.
- * The first rung is mhd_ceiling, the last fspd itself.
+ * thing more, but that door and ledger each have what the other lacks; what none
+ * of them reaches, no server reaches that does as much.  The first rung is
+ * mhd_ceiling, the last fspd itself.
  *
  * CONFIG is a fspd's. */
 #include "fsp/message.h"
+#include "rungs_door.h"
 #include "rungs_store.h"
 #include "serve.h"
 
@@ -25,6 +27,7 @@ struct rung {
         enum store_kind store;
         bool files;
         bool ledger; /* fspd's own, in the place of a store */
+        bool door;   /* likewise, in the place of the loop */
 };
 
 static const struct rung rungs[] = {
@@ -32,6 +35,7 @@ static const struct rung rungs[] = {
         { .name = "pack", .packs = true },
         { .name = "flat", .packs = true, .store = STORE_FLAT },
         { .name = "row", .packs = true, .store = STORE_ROWS },
+        { .name = "door", .door = true },
         { .name = "ledger", .packs = true, .ledger = true },
         { .name = "files", .packs = true, .store = STORE_FLAT, .files = true },
 };
@@ -41,8 +45,8 @@ struct server {
         struct config *config;
         struct serve serve;
         struct reader *reader;
-        struct store *store; /* NULL: none; so is ledger */
-        struct ledger *ledger;
+        struct store *store;   /* NULL: none */
+        struct ledger *ledger; /* the store's, or fspd's; NULL: no writer */
         struct request *spare;
         int bell;
 
@@ -151,13 +155,10 @@ static bool read_message(struct server *server, struct request *request)
 /* False: this rung has no writer. */
 static bool hand_over(struct server *server, struct request *request)
 {
-        if (server->store == NULL && server->ledger == NULL)
+        if (server->ledger == NULL)
                 return false;
         MHD_suspend_connection(request->connection);
-        if (server->store != NULL)
-                store_submit(server->store, &request->intake);
-        else
-                ledger_submit(server->ledger, &request->intake);
+        ledger_submit(server->ledger, &request->intake);
         return true;
 }
 
@@ -205,6 +206,8 @@ static int open_server(struct server *server, const char *config)
                 r = reader_new(&server->reader);
         if (r == 0 && rung->store != STORE_NONE)
                 r = store_open(server->config, rung->store, rung->files, &server->store);
+        if (r == 0 && server->store != NULL)
+                server->ledger = store_ledger(server->store);
         if (r == 0 && rung->ledger)
                 r = ledger_open(server->config, NULL, &server->ledger);
         return r == 0 ? serve_open(&server->serve, answer, give_request_back, server) : r;
@@ -213,7 +216,8 @@ static int open_server(struct server *server, const char *config)
 static void close_server(struct server *server)
 {
         store_close(server->store);
-        ledger_close(server->ledger);
+        if (server->rung->ledger)
+                ledger_close(server->ledger);
         if (server->serve.daemon != NULL)
                 resume_answered(server); /* the engine stops only when none is suspended */
         serve_close(&server->serve);
@@ -222,6 +226,27 @@ static void close_server(struct server *server)
         config_unref(server->config);
         if (server->bell >= 0)
                 (void)close(server->bell); /* nobody rings any more */
+}
+
+static int run_loop(struct server *server, const char *path)
+{
+        int r = open_server(server, path);
+
+        if (r == 0)
+                r = serve_run(&server->serve, server->bell, resume_answered, server);
+        close_server(server);
+        return r;
+}
+
+static int run_door(const char *path)
+{
+        struct config *config = NULL;
+        int r = config_load(path, print_fault, NULL, &config);
+
+        if (r == 0)
+                r = door_run(config);
+        config_unref(config);
+        return r;
 }
 
 static const struct rung *find_rung(const char *name)
@@ -239,13 +264,11 @@ int main(int argc, char **argv)
         int r;
 
         if (server.rung == NULL) {
-                (void)fputs("Usage: rungs read|pack|flat|row|ledger|files CONFIG\n", stderr); /* as below */
+                (void)fputs("Usage: rungs read|pack|flat|row|door|ledger|files CONFIG\n",
+                            stderr); /* likewise */
                 return EX_USAGE;
         }
-        r = open_server(&server, argv[2]);
-        if (r == 0)
-                r = serve_run(&server.serve, server.bell, resume_answered, &server);
-        close_server(&server);
+        r = server.rung->door ? run_door(argv[2]) : run_loop(&server, argv[2]);
         if (r < 0)
                 (void)fprintf(stderr, "rungs: %s\n", strerror(-r)); /* nowhere else to say it */
         return r < 0 ? EX_SOFTWARE : 0;

@@ -1,14 +1,18 @@
 """The ladder of least servers, from one that only takes messages to one that does as much as fspd.
 
-Each does what the one before does and one thing more (rungs.c); between them stands fspd itself.
+Each does what the one before does and one thing more, but for door and ledger, which have one each
+(rungs.c); fspd, which has both, stands among them.
 """
 import os
 import struct
+import urllib.request
 
 import peers
 from peers import BenchError, wait_until
 
 FILES_SECONDS = 300
+MESSAGE = (b'<Report><ReportHeader><Identification><Machine/></Identification></ReportHeader><ReportBody><StateMessage>'
+           b'<Topic Type="800"/><State ID="100"/></StateMessage></ReportBody></Report>')
 
 
 class Rung(peers.Ceiling):
@@ -62,6 +66,22 @@ class Row(Rung):
         return peers.query(self.path("ledger.db"), "SELECT count(*) FROM body")[0]
 
 
+class Door(Row):
+    """Its last two messages are one and the same."""
+    name = "door"
+    url = ""
+
+    def start(self):
+        self.url = super().start()
+        return self.url
+
+    def settle(self, accepted, refused=0):
+        super().settle(accepted)
+        for _ in range(2):
+            urllib.request.urlopen(self.url, MESSAGE, timeout=peers.START_SECONDS).close()
+        super().settle(accepted + 1)
+
+
 class Ledger(Row):
     name = "ledger"
 
@@ -78,7 +98,7 @@ class Files(Flat):
             raise BenchError(f"{self.name} answered {accepted} and made {found} files")
 
 
-RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, Row, Ledger, Files)}
+RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, Row, Door, Ledger, Files)}
 SERVERS = peers.PEERS | RUNGS
 # What each does that those before it do not.
 LADDER = {
@@ -87,7 +107,8 @@ LADDER = {
     "pack": "+ digest, LZ4",
     "flat": "+ a writing thread; a flat file, one fdatasync for all who wait",
     "row": "instead of the flat file one row of SQLite for each, one commit",
-    "ledger": "instead of the one row fspd's ledger as it is",
-    "fspd": "+ all else: the rules of its door, limits, logs",
+    "door": "the one row behind fspd's own door: its rules, limits, quota, logs; no duplicate is kept",
+    "ledger": "without the door; instead of the one row fspd's ledger as it is",
+    "fspd": "door and ledger, and all else",
     "files": "flat, and afterwards a file for each, one syncfs for many",
 }
