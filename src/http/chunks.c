@@ -13,22 +13,22 @@
 /* Around the data of the shortest body: of a chunk and of the last one. */
 #define CHUNK_LEAST 10U
 
-/* So much was read that is none of its data, as far as known. */
-static uint64_t surrounding(const struct request *request)
+static bool is_dear(const struct request *request)
 {
         uint64_t read = sweep_bytes_read(request->connection);
         uint64_t told = request->connection->bytes_past + request->total;
-        return read != UINT64_MAX && read > told ? read - told : 0;
-}
-
-static uint64_t most_surrounding(const struct request *request)
-{
-        return CHUNK_LINE_MAX + (uint64_t)request->pieces * CHUNK_SURROUNDS;
+        uint64_t most = CHUNK_LINE_MAX + (uint64_t)request->pieces * CHUNK_SURROUNDS;
+        return read != UINT64_MAX && read > told && read - told > most;
 }
 
 void chunks_begin(struct request *request, bool chunked, size_t head_size)
 {
-        request->connection->bytes_past += head_size;
+        struct connection *connection = request->connection;
+        /* Where nothing was read since, this request stood behind that one already. */
+        if (connection->bytes_ended > 0 && connection->bytes_ended != sweep_bytes_read(connection))
+                connection->bytes_past = connection->bytes_ended;
+        connection->bytes_ended = 0;
+        connection->bytes_past += head_size;
         request->chunked = chunked;
         request->pieces = 0;
         request->listener->chunked_count += chunked;
@@ -37,13 +37,13 @@ void chunks_begin(struct request *request, bool chunked, size_t head_size)
 void chunks_end(struct request *request)
 {
         struct connection *connection = request->connection;
+        connection->bytes_past += request->total;
         if (request->chunked) {
-                uint64_t surrounds = surrounding(request);
-                /* More of it is requests that came behind this one. */
-                connection->bytes_past += surrounds <= most_surrounding(request) ? surrounds : CHUNK_LEAST;
+                uint64_t read = sweep_bytes_read(connection);
+                connection->bytes_past += CHUNK_LEAST;
+                connection->bytes_ended = read != UINT64_MAX ? read : 0;
                 request->listener->chunked_count--;
         }
-        connection->bytes_past += request->total;
         request->chunked = false;
 }
 
@@ -51,8 +51,7 @@ void chunks_look(struct listener *listener)
 {
         for (struct connection *c = listener->connections; c; c = c->next) {
                 struct request *request = c->request;
-                if (!request || request->phase != PHASE_BODY || !request->chunked ||
-                    surrounding(request) <= most_surrounding(request))
+                if (!request || request->phase != PHASE_BODY || !request->chunked || !is_dear(request))
                         continue;
                 request_give_up(request, VERDICT_FRAMING, "what surrounds its chunks is too long");
                 (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */

@@ -40,8 +40,9 @@ struct connection {
         struct client_address peer; /* who connected */
         bool trusted;               /* a proxy whose X-Forwarded-For is believed */
         uint64_t bytes_idle;        /* received when last seen between requests */
-        uint64_t bytes_past;        /* read of earlier requests, and of the head of this one */
-        int64_t started_ms;         /* of the request being received, or of its answer; 0: none */
+        uint64_t bytes_past;  /* read of earlier requests, and of the head of this one: so many at least */
+        uint64_t bytes_ended; /* read when one in chunks ended; 0: none, or another came */
+        int64_t started_ms;   /* of the request being received, or of its answer; 0: none */
         struct request *request;
         size_t charge;     /* of listener.memory, for engine and first_head */
         size_t engine;     /* what libmicrohttpd holds for it */
