@@ -96,6 +96,7 @@ struct ledger {
         bool archived_more;                /* messages were forwarded since the last one began */
         int64_t rolled_seq, roll_ms;       /* the cursor of rollup.h; when to move it again */
         int64_t roll_messages;             /* its last step */
+        int64_t batch_ms, rush_ms;         /* the last batch; the first of those in a row */
 
         /* Read by anyone. */
         _Atomic int64_t totals[DELIVERY_COUNT];

@@ -26,6 +26,9 @@
 #define TIDY_MS 60000
 #define TIDY_AGAIN_MS 50
 #define ROLL_PAUSE 30 /* times as long as the step took */
+#define RUSH_MS 10000
+#define RUSH_PAUSE_MS 20
+#define RUSH_OVER_MS 1000 /* then the next message begins another */
 
 void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size)
 {
@@ -210,11 +213,23 @@ static void tidy(struct ledger *ledger)
         ledger->retention_ms = now_ms + (more > 0 ? TIDY_AGAIN_MS : half_ms < TIDY_MS ? half_ms : TIDY_MS);
 }
 
+/* In the first seconds of a rush nothing but intake is done, until it pauses. */
+static void note_rush(struct ledger *ledger, int64_t now_ms)
+{
+        if (now_ms - ledger->batch_ms > RUSH_OVER_MS)
+                ledger->rush_ms = now_ms;
+        ledger->batch_ms = now_ms;
+        if (now_ms - ledger->rush_ms < RUSH_MS && ledger->roll_ms < now_ms + RUSH_PAUSE_MS)
+                ledger->roll_ms = now_ms + RUSH_PAUSE_MS;
+}
+
 /* What is known of the clients moves on when nobody waits; in a steady rush
  * only for so small a part of the time that intake does not notice. */
 static void roll(struct ledger *ledger, bool busy)
 {
         int64_t began_ms = clock_monotonic_ms();
+        if (busy)
+                note_rush(ledger, began_ms);
         if (ledger->fault || began_ms < ledger->roll_ms)
                 return;
         int r = rollup_step(ledger, busy);
@@ -224,7 +239,8 @@ static void roll(struct ledger *ledger, bool busy)
                 return;
         int64_t ended_ms = clock_monotonic_ms();
         ledger->roll_ms = ended_ms + (busy ? (ended_ms - began_ms + 1) * ROLL_PAUSE : 0);
-        checkpoint(ledger);
+        if (!busy) /* else who comes next would wait for both */
+                checkpoint(ledger);
 }
 
 /* Waits for jobs, or for the time of the next chore.  Takes at most BATCH_MAX
