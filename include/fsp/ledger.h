@@ -98,5 +98,9 @@ const char *ledger_path(struct ledger *ledger);
 
 /* Rings after a commit that received messages: the stager's bell. */
 void ledger_on_received(struct ledger *ledger, void (*ring)(void *arg), void *arg);
+/* No more than so many of the messages that wait or come are taken in the next
+ * for_ms; after that, or once this is said again, the others.  Nobody is held
+ * back at a stop or a fault, nor is anything but messages. */
+void ledger_pace(struct ledger *ledger, int64_t messages, int64_t for_ms);
 
 #endif

@@ -211,7 +211,7 @@ void ledger_submit(struct ledger *ledger, struct ledger_intake *intake)
         assert(intake->packed && intake->done);
         intake->job.run = run_intake;
         intake->job.done = intake_done;
-        ledger_submit_job(ledger, &intake->job);
+        ledger_submit_message(ledger, &intake->job);
 }
 
 struct import {

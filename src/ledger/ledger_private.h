@@ -63,6 +63,10 @@ enum statement {
         STATEMENT_COUNT
 };
 
+struct ledger_queue {
+        struct ledger_job *first, **last; /* last: nothing while first is NULL */
+};
+
 struct ledger {
         /* Constant after open. */
         char *path;
@@ -74,7 +78,8 @@ struct ledger {
         /* Under lock. */
         pthread_mutex_t lock;
         pthread_cond_t wake;
-        struct ledger_job *first, **last;
+        struct ledger_queue orders, messages;
+        int64_t pace_left, pace_until_ms; /* so many messages may be taken until then; monotonic */
         struct config *config;
         bool stopping;
         void (*ring)(void *arg);
@@ -117,6 +122,11 @@ struct ledger_waiter {
 };
 void ledger_begin_call(struct ledger *ledger, struct ledger_job *job, struct ledger_waiter *waiter);
 int ledger_end_call(struct ledger_waiter *waiter);
+void ledger_submit_message(struct ledger *ledger, struct ledger_job *job);
+/* The writer's, with the lock held. */
+void ledger_await_jobs(struct ledger *ledger, int64_t until_ms);
+/* At most so many, orders first; each kind in the order they came.  NULL: none. */
+struct ledger_job *ledger_take_jobs(struct ledger *ledger, int64_t most);
 
 /* schema.c */
 int ledger_connect(const char *path, bool create, sqlite3 **ret_db);

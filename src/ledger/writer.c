@@ -243,8 +243,8 @@ static void roll(struct ledger *ledger, bool busy)
                 checkpoint(ledger);
 }
 
-/* Waits for jobs, or for the time of the next chore.  Takes at most BATCH_MAX
- * of them, in the order they came; NULL on a chore or the end. */
+/* Waits for jobs, or for the time of the next chore.  NULL on a chore or
+ * the end. */
 static struct ledger_job *next_batch(struct ledger *ledger, bool *ret_end)
 {
         (void)pthread_mutex_lock(&ledger->lock); /* as in ring_stager */
@@ -253,18 +253,8 @@ static struct ledger_job *next_batch(struct ledger *ledger, bool *ret_end)
                                                      : ledger->retention_ms;
         if (!ledger->fault && rollup_is_behind(ledger) && ledger->roll_ms < until_ms)
                 until_ms = ledger->roll_ms;
-        struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
-        int r = 0;
-        while (!ledger->first && !ledger->stopping && r == 0)
-                r = pthread_cond_timedwait(&ledger->wake, &ledger->lock, &until);
-        struct ledger_job *batch = ledger->first;
-        struct ledger_job **end = &ledger->first;
-        for (int i = 0; *end && i < BATCH_MAX; i++)
-                end = &(*end)->next;
-        ledger->first = *end;
-        *end = NULL;
-        if (!ledger->first)
-                ledger->last = &ledger->first;
+        ledger_await_jobs(ledger, until_ms);
+        struct ledger_job *batch = ledger_take_jobs(ledger, BATCH_MAX);
         *ret_end = ledger->stopping && !batch;
         config_unref(ledger->batch_config);
         ledger->batch_config = config_ref(ledger->config);
@@ -348,7 +338,6 @@ int ledger_open(struct config *config, const struct ledger_damaged *damaged, str
         if (!ledger)
                 return -ENOMEM;
         ledger->lock_fd = -1;
-        ledger->last = &ledger->first;
         ledger->batch.unit = 1;
         ledger->config = config_ref(config);
         ledger->batch_config = config_ref(config);

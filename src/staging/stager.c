@@ -6,6 +6,7 @@
 #include "fsp/log.h"
 #include "fsp/quarantine.h"
 #include "fsp/query.h"
+#include "pace.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -17,18 +18,20 @@
 
 /* Files of one syncfs: enough that its cost is shared, few enough that a
  * message is staged soon. */
+#ifndef BATCH /* smaller in a test */
 #define BATCH 512
+#endif
 #define RETRY_MS 1000
-/* Intake comes first: while messages keep coming, their files wait, but no
- * longer than this, and no more than so many; longer where they come faster
- * than files could be made beside them, so that 200,000 clients at once are
- * answered first. */
-#define QUIET_MS 20
-#define GIVE_WAY_MS 3000
-#define GIVE_WAY_MESSAGES 50000
-#define STORM_MS 10000
-#define STORM_MESSAGES 250000
-#define STORM_PER_MS 10
+#ifndef QUIET_MS    /* longer in a test */
+#define QUIET_MS 20 /* no bell for so long: the burst is over, or pauses */
+#endif
+/* Where messages would be files too late, intake takes half as many as became
+ * files.  A batch that takes longer than this lets all pass: where staging is
+ * slow or hangs, the ledger is there to take them. */
+#define PACE_MESSAGES (BATCH / 2)
+#ifndef PACE_MS /* likewise */
+#define PACE_MS 500
+#endif
 
 struct stager {
         struct ledger *ledger;
@@ -37,7 +40,7 @@ struct stager {
         struct quarantine quarantine;
         pthread_t thread;
         atomic_int fault; /* set by the thread; said once */
-        int64_t since_ms; /* the thread's: the first bell of this burst; monotonic */
+        struct pace pace; /* the thread's, as all that follows */
         struct query_pending rows[BATCH];
         int64_t seqs[BATCH];
 
@@ -148,19 +151,16 @@ static void rest(struct stager *stager, int64_t ms)
                 r = pthread_cond_timedwait(&stager->wake, &stager->lock, &until);
 }
 
-static bool may_wait(const struct stager *stager)
+static int64_t waiting(const struct stager *stager)
 {
-        int64_t age_ms = clock_monotonic_ms() - stager->since_ms;
-        int64_t waiting = (int64_t)ledger_totals(stager->ledger).received;
-        if (age_ms < GIVE_WAY_MS && waiting < GIVE_WAY_MESSAGES)
-                return true;
-        return age_ms < STORM_MS && waiting < STORM_MESSAGES && waiting >= age_ms * STORM_PER_MS;
+        return (int64_t)ledger_totals(stager->ledger).received;
 }
 
 /* With the lock held, after a bell: lets a burst pass. */
 static void give_way(struct stager *stager)
 {
-        while (stager->rung && !stager->stop && stager->finished == stager->wanted && may_wait(stager)) {
+        while (stager->rung && !stager->stop && stager->finished == stager->wanted &&
+               pace_let_pass(&stager->pace, waiting(stager), clock_monotonic_ms())) {
                 stager->rung = false;
                 rest(stager, QUIET_MS);
         }
@@ -179,12 +179,21 @@ static bool wait_for_work(struct stager *stager, bool retry)
                 while (!stager->stop && !stager->rung)
                         (void)pthread_cond_wait(&stager->wake, &stager->lock); /* cannot fail */
                 stager->idle = false;
-                stager->since_ms = clock_monotonic_ms();
+                pace_begin(&stager->pace, clock_monotonic_ms());
                 give_way(stager);
         }
         bool go_on = !stager->stop;
         (void)pthread_mutex_unlock(&stager->lock);
         return go_on;
+}
+
+/* After a batch that began then.  Only who makes files at their best may hold intake back. */
+static void keep_pace(struct stager *stager, int r, int64_t began_us)
+{
+        int64_t now_us = clock_monotonic_us();
+        pace_learn(&stager->pace, r == BATCH ? BATCH : 0, now_us - began_us);
+        bool late = r == BATCH && pace_is_late(&stager->pace, waiting(stager), now_us / 1000);
+        ledger_pace(stager->ledger, PACE_MESSAGES, late ? PACE_MS : 0);
 }
 
 /* A batch that was not full has staged all that was there when it began. */
@@ -221,8 +230,10 @@ static void *stager_thread(void *arg)
                 /* One that was not full was the last: what came since has rung, and may
                  * be another burst. */
                 while (r == BATCH && look(stager, &wanted)) {
+                        int64_t began_us = clock_monotonic_us();
                         r = stage_batch(stager);
                         say(stager, r);
+                        keep_pace(stager, r, began_us);
                         tell_progress(stager, wanted, r);
                 }
         } while (wait_for_work(stager, stager->fault != 0));
@@ -288,6 +299,7 @@ int stager_start(struct config *config, struct ledger *ledger, struct stager **r
                 return -ENOMEM;
         stager->ledger = ledger;
         stager->folder_fd = stager->corrupt_fd = -1;
+        pace_init(&stager->pace, clock_monotonic_ms());
         pthread_condattr_t attributes;
         (void)pthread_mutex_init(&stager->lock, NULL); /* cannot fail with default attributes */
         (void)pthread_condattr_init(&attributes);      /* likewise */
@@ -317,5 +329,6 @@ void stager_stop(struct stager *stager)
         (void)pthread_cond_broadcast(&stager->caught_up); /* likewise */
         (void)pthread_mutex_unlock(&stager->lock);
         (void)pthread_join(stager->thread, NULL); /* it was created and is joined once */
+        ledger_pace(stager->ledger, 0, 0);
         stager_free(stager);
 }

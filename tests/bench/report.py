@@ -98,7 +98,8 @@ def sustained_table(run):
     late = [result for result in run["peers"].get("fspd", []) if result["staged_late"]]
     slowest = max((result["slowest_staged_ms"] for result in run["peers"].get("fspd", [])), default=0)
     return cells_table({"cells": [cell]}) + f"\n\nThe slowest message was a file after {slowest / 1000:.1f} s" + (
-        f"; {sum(result['staged_late'] for result in late):,} took more than 5 s." if late else ".")
+        f"; {sum(result['staged_late'] for result in late):,} took more than 5 s, none that came later than "
+        f"{max(result.get('late_until_ms', run['minutes'] * 60000) for result in late) / 1000:.0f} s." if late else ".")
 
 
 def sweep_table(run):

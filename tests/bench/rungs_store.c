@@ -265,11 +265,10 @@ static struct ledger_job *take_waiting(struct ledger *ledger)
         struct ledger_job *group;
 
         (void)pthread_mutex_lock(&ledger->lock); /* cannot fail on this kind of mutex */
-        while (ledger->first == NULL && !ledger->stopping)
+        while (ledger->messages.first == NULL && !ledger->stopping)
                 (void)pthread_cond_wait(&ledger->wake, &ledger->lock); /* cannot fail */
-        group = ledger->first;
-        ledger->first = NULL;
-        ledger->last = &ledger->first;
+        group = ledger->messages.first;
+        ledger->messages.first = NULL;
         (void)pthread_mutex_unlock(&ledger->lock);
         return group;
 }
@@ -333,7 +332,6 @@ int store_open(struct config *config, enum store_kind kind, bool files, struct s
                 return -ENOMEM;
         ledger = &store->ledger;
         store->medium = &media[kind];
-        ledger->last = &ledger->first;
         ledger->batch_config = config_ref(config);
         (void)pthread_mutex_init(&ledger->lock, NULL); /* cannot fail with default attributes */
         (void)pthread_cond_init(&ledger->wake, NULL);  /* likewise */
