@@ -9,7 +9,7 @@
  *           charge to the throttle that goes with a copy.
  * Threads   every function may be called from any thread; those that change
  *           something are carried out by the ledger's writer and return when
- *           it is committed.
+ *           it is committed; many rows are several commits, in their order.
  * Crash     what returned 0 is on disk for certain.  From each state there is
  *           one way on, see docs/INTERNALS.md. */
 #ifndef FSP_DELIVERY_H
@@ -34,7 +34,8 @@ int delivery_parse(const char *name, enum delivery *ret_delivery);
 /* Each names rows by seq; a row that is not in the state
  * the transition starts from is left alone. */
 int delivery_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count);
-/* Also charges count files to the throttle (shipment) and returns its number. */
+/* Also charges count files to the throttle (shipment) and returns its number,
+ * which each of its commits made higher. */
 int delivery_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t inbox,
                          int64_t *ret_shipment);
 /* shipment: from delivery_mark_copied; 0: they had arrived before;

@@ -11,18 +11,24 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Files of one flush, and of one commit for each of the two transitions: enough
- * that their cost is shared, few enough that intake hardly waits for a commit. */
+/* Files of one flush: enough that its cost is shared. */
 #define BATCH 1024
 #define BATCH_EACH 256 /* where each file is flushed by itself */
+/* Where files are renamed and many wait: the names of a large folder lie
+ * scattered over its blocks, and a flush writes a block once for all in it. */
+#define BATCH_MOST 65536
+#define BATCH_MS 2000 /* one that took as long is large enough: a stop waits for it */
 
 #define GONE "its staged file is gone, so it may have been sent; fspctl requeue sends it (again)"
 
 struct batch {
-        struct query_pending rows[BATCH];
-        int64_t seqs[BATCH];
-        size_t count, ready; /* read from the ledger; whole in the inbox, at the front */
-        unsigned char *data; /* of the file in hand */
+        /* Memory only as far as it is used. */
+        struct query_pending rows[BATCH_MOST];
+        int64_t seqs[BATCH_MOST];
+        int results[BATCH_MOST]; /* of the step in hand */
+        size_t most;             /* files of this one */
+        size_t count, ready;     /* read from the ledger; whole in the inbox, at the front */
+        unsigned char *data;     /* of the file in hand */
         size_t room;
 
         /* Published, but not removed from staging as yet: where files were just
@@ -120,12 +126,18 @@ static int end_copy(struct pass *pass, const struct query_pending *row, bool qui
         return quiet && r < 0 ? 0 : judge_put(pass, temporary, r);
 }
 
+/* A stop does not wait for more than a batch of the usual size. */
+static bool is_cut(const struct pass *pass, size_t done)
+{
+        return done >= BATCH && *pass->stop;
+}
+
 static int copy_batch(struct pass *pass, struct batch *batch)
 {
-        int results[BATCH], r = 0;
+        int *results = batch->results, r = 0;
         size_t begun = 0;
         batch->ready = 0;
-        while (r >= 0 && begun < batch->count) {
+        while (r >= 0 && begun < batch->count && !is_cut(pass, begun)) {
                 results[begun] = begin_copy(pass, batch, &batch->rows[begun]);
                 r = results[begun] == -EINPROGRESS ? 0 : results[begun];
                 begun++;
@@ -139,6 +151,8 @@ static int copy_batch(struct pass *pass, struct batch *batch)
                 } else if (r >= 0)
                         r = results[i];
         }
+        if (is_cut(pass, batch->ready))
+                batch->ready = BATCH; /* the others stay staged */
         /* In an inbox that fills up, what is whole goes on. */
         int flushed = batch->ready > 0 ? pass->inbox->kind->flush(pass->inbox) : 0;
         if (flushed < 0)
@@ -210,9 +224,9 @@ int forward_publish(struct pass *pass, struct inbox *inbox, const struct query_p
 /* The published ones move to the front of the batch. */
 static int publish_all(struct pass *pass, struct batch *batch, size_t *ret_published)
 {
-        int results[BATCH], r = 0;
+        int *results = batch->results, r = 0;
         size_t begun = 0, published = 0;
-        while (r == 0 && begun < batch->ready) {
+        while (r == 0 && begun < batch->ready && !is_cut(pass, begun)) { /* the next start renames them */
                 results[begun] = begin_publish(pass->inbox, &batch->rows[begun]);
                 if (results[begun] < 0 && results[begun] != -EINPROGRESS && results[begun] != -EEXIST)
                         r = pass->inbox->kind->check(pass->inbox);
@@ -323,19 +337,33 @@ static int publish_batch(struct pass *pass, struct batch *batch)
         return marked < 0 ? marked : r < 0 ? r : 0;
 }
 
+/* Large ones hold the file system's journal for long: only while nobody sends. */
+static size_t pace(const struct pass *pass, const struct batch *batch, int64_t took_ms)
+{
+        if (!pass->inbox->renames)
+                return batch->most;
+        if (ledger_totals(pass->ledger).received > 0)
+                return BATCH;
+        if (took_ms >= BATCH_MS)
+                return batch->most > BATCH ? batch->most / 2 : BATCH;
+        bool grows = batch->count == batch->most && batch->most < BATCH_MOST && took_ms < BATCH_MS / 2;
+        return grows ? batch->most * 2 : batch->most;
+}
+
 int forward_staged(struct pass *pass)
 {
         __attribute__((cleanup(free_batch))) struct batch *batch = calloc(1, sizeof(*batch));
         if (!batch)
                 return -ENOMEM;
+        batch->most = pass->inbox->flushes_all ? BATCH : BATCH_EACH;
         int64_t after_seq = 0;
         uint64_t left = pass->due;
         int r = 0;
         while (r == 0 && left > 0 && !*pass->stop) {
-                uint64_t allowance = throttle_allowance(pass->throttle, pass->config, clock_monotonic_ms());
+                int64_t begun_ms = clock_monotonic_ms();
+                uint64_t allowance = throttle_allowance(pass->throttle, pass->config, begun_ms);
                 allowance = allowance < left ? allowance : left;
-                size_t most = pass->inbox->flushes_all ? BATCH : BATCH_EACH;
-                size_t limit = allowance < most ? (size_t)allowance : most;
+                size_t limit = allowance < batch->most ? (size_t)allowance : batch->most;
                 if (limit == 0)
                         break;
                 r = query_pending(pass->query, DELIVERY_STAGED, after_seq, limit, batch->rows, &batch->count);
@@ -347,6 +375,7 @@ int forward_staged(struct pass *pass)
                 r = copy_batch(pass, batch);
                 int published = batch->ready > 0 ? publish_batch(pass, batch) : 0;
                 r = r < 0 ? r : published;
+                batch->most = pace(pass, batch, clock_monotonic_ms() - begun_ms);
         }
         int marked = await_marking(pass, batch);
         remove_sent(pass, batch);

@@ -30,12 +30,16 @@ int delivery_parse(const char *name, enum delivery *ret_delivery)
         return -EINVAL;
 }
 
+/* Rows of one commit: enough that its cost is shared, few enough that intake
+ * hardly waits for it. */
+#define MARK_STEP 1024
+
 struct mark {
         struct ledger_job job;
         enum statement statement;
         enum delivery to;
-        const int64_t *seqs;
-        size_t count;
+        const int64_t *seqs; /* of those that are left */
+        size_t left;
         int64_t inbox;      /* MARK_COPIED */
         const char *reason; /* MARK_QUARANTINED */
         int64_t shipment;   /* made by MARK_COPIED, ended by MARK_FORWARDED */
@@ -80,17 +84,31 @@ static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq,
                        : 0;
 }
 
+static size_t step_of(const struct mark *mark)
+{
+        return mark->left < MARK_STEP ? mark->left : MARK_STEP;
+}
+
 /* At the copy, before the first file can appear, so that a crash cannot make
- * the throttle forget; when all have appeared, the time is set to then. */
+ * the throttle forget; when all have appeared, the time is set to then.  Each
+ * commit of copied makes the number higher, so that a lost one shows (witness.h). */
 static int charge_throttle(struct ledger *ledger, struct mark *mark, int64_t now_ms)
 {
-        bool begins = mark->statement == STATEMENT_MARK_COPIED || mark->shipment == DELIVERY_NEW_SHIPMENT;
+        bool copies = mark->statement == STATEMENT_MARK_COPIED;
+        if (copies && mark->shipment > 0) {
+                int r = LEDGER_RUN(ledger, STATEMENT_GROW_SHIPMENT, mark->shipment, now_ms,
+                                   (int64_t)step_of(mark));
+                mark->shipment++;
+                return r;
+        }
+        bool begins = copies || mark->shipment == DELIVERY_NEW_SHIPMENT;
         bool ends = mark->statement == STATEMENT_MARK_FORWARDED && mark->shipment > 0;
         if (!begins && !ends)
                 return 0;
         if (ends)
                 return LEDGER_RUN(ledger, STATEMENT_SHIPMENT_DONE, mark->shipment, now_ms);
-        int r = LEDGER_RUN(ledger, STATEMENT_INSERT_SHIPMENT, now_ms, (int64_t)mark->count);
+        size_t files = copies ? step_of(mark) : mark->left;
+        int r = LEDGER_RUN(ledger, STATEMENT_INSERT_SHIPMENT, now_ms, (int64_t)files);
         if (r == 0)
                 mark->shipment = sqlite3_last_insert_rowid(ledger->db);
         return r;
@@ -100,32 +118,48 @@ static int run_mark(struct ledger *ledger, struct ledger_job *job)
 {
         struct mark *mark = (struct mark *)job;
         int64_t now_ms = clock_wall_ms();
+        size_t step = step_of(mark);
         int r = 0;
-        for (size_t i = 0; r == 0 && i < mark->count; i++)
+        for (size_t i = 0; r == 0 && i < step; i++)
                 r = mark_one(ledger, mark, mark->seqs[i], now_ms);
         return r == 0 ? charge_throttle(ledger, mark, now_ms) : r;
 }
 
+/* A step is committed: is there another one? */
+static bool go_on(struct ledger_job *job)
+{
+        struct mark *mark = (struct mark *)job;
+        size_t step = step_of(mark);
+        mark->seqs += step;
+        mark->left -= step;
+        return mark->left > 0;
+}
+
+static int carry_out(struct ledger *ledger, struct mark *mark)
+{
+        struct ledger_waiter waiter;
+        mark->job.run = run_mark;
+        ledger_begin_call(ledger, &mark->job, go_on, &waiter);
+        return ledger_end_call(&waiter);
+}
+
 int delivery_mark_staged(struct ledger *ledger, const int64_t *seqs, size_t count)
 {
-        struct mark mark = { .job.run = run_mark,
-                             .statement = STATEMENT_MARK_STAGED,
-                             .to = DELIVERY_STAGED,
-                             .seqs = seqs,
-                             .count = count };
-        return ledger_call(ledger, &mark.job);
+        struct mark mark = {
+                .statement = STATEMENT_MARK_STAGED, .to = DELIVERY_STAGED, .seqs = seqs, .left = count
+        };
+        return carry_out(ledger, &mark);
 }
 
 int delivery_mark_copied(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t inbox,
                          int64_t *ret_shipment)
 {
-        struct mark mark = { .job.run = run_mark,
-                             .statement = STATEMENT_MARK_COPIED,
+        struct mark mark = { .statement = STATEMENT_MARK_COPIED,
                              .to = DELIVERY_COPIED,
                              .seqs = seqs,
-                             .count = count,
+                             .left = count,
                              .inbox = inbox };
-        int r = ledger_call(ledger, &mark.job);
+        int r = carry_out(ledger, &mark);
         if (r == 0)
                 *ret_shipment = mark.shipment;
         return r;
@@ -137,14 +171,14 @@ static struct mark forwarded(const int64_t *seqs, size_t count, int64_t shipment
                               .statement = STATEMENT_MARK_FORWARDED,
                               .to = DELIVERY_FORWARDED,
                               .seqs = seqs,
-                              .count = count,
+                              .left = count,
                               .shipment = shipment };
 }
 
 int delivery_mark_forwarded(struct ledger *ledger, const int64_t *seqs, size_t count, int64_t shipment)
 {
         struct mark mark = forwarded(seqs, count, shipment);
-        return ledger_call(ledger, &mark.job);
+        return carry_out(ledger, &mark);
 }
 
 struct delivery_marking {
@@ -161,7 +195,7 @@ int delivery_begin_forwarded(struct ledger *ledger, const int64_t *seqs, size_t 
                 return -ENOMEM;
         memcpy(marking->seqs, seqs, count * sizeof(*seqs));
         marking->mark = forwarded(marking->seqs, count, shipment);
-        ledger_begin_call(ledger, &marking->mark.job, &marking->waiter);
+        ledger_begin_call(ledger, &marking->mark.job, go_on, &marking->waiter);
         *ret_marking = marking;
         return 0;
 }
@@ -176,13 +210,12 @@ int delivery_await(struct delivery_marking **marking)
 
 int delivery_mark_quarantined(struct ledger *ledger, int64_t seq, const char *reason)
 {
-        struct mark mark = { .job.run = run_mark,
-                             .statement = STATEMENT_MARK_QUARANTINED,
+        struct mark mark = { .statement = STATEMENT_MARK_QUARANTINED,
                              .to = DELIVERY_QUARANTINED,
                              .seqs = &seq,
-                             .count = 1,
+                             .left = 1,
                              .reason = reason };
-        return ledger_call(ledger, &mark.job);
+        return carry_out(ledger, &mark);
 }
 
 struct requeue {

@@ -94,6 +94,10 @@ static int run_inner(struct ledger *ledger, struct ledger_job *job)
 static void wake_waiter(struct ledger_job *job, int result)
 {
         struct ledger_waiter *waiter = (struct ledger_waiter *)job;
+        if (result == 0 && waiter->go_on && waiter->go_on(waiter->inner)) {
+                ledger_submit_job(waiter->ledger, job);
+                return;
+        }
         (void)pthread_mutex_lock(&waiter->lock); /* as above */
         waiter->result = result;
         waiter->finished = true;
@@ -101,10 +105,13 @@ static void wake_waiter(struct ledger_job *job, int result)
         (void)pthread_mutex_unlock(&waiter->lock);
 }
 
-void ledger_begin_call(struct ledger *ledger, struct ledger_job *job, struct ledger_waiter *waiter)
+void ledger_begin_call(struct ledger *ledger, struct ledger_job *job, bool (*go_on)(struct ledger_job *job),
+                       struct ledger_waiter *waiter)
 {
         *waiter = (struct ledger_waiter){ .job = { .run = run_inner, .done = wake_waiter },
+                                          .ledger = ledger,
                                           .inner = job,
+                                          .go_on = go_on,
                                           .lock = PTHREAD_MUTEX_INITIALIZER,
                                           .over = PTHREAD_COND_INITIALIZER };
         ledger_submit_job(ledger, &waiter->job);
@@ -122,6 +129,6 @@ int ledger_end_call(struct ledger_waiter *waiter)
 int ledger_call(struct ledger *ledger, struct ledger_job *job)
 {
         struct ledger_waiter waiter;
-        ledger_begin_call(ledger, job, &waiter);
+        ledger_begin_call(ledger, job, NULL, &waiter);
         return ledger_end_call(&waiter);
 }

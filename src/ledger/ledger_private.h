@@ -38,6 +38,7 @@ enum statement {
         STATEMENT_FIND_INBOX,
         STATEMENT_INSERT_INBOX,
         STATEMENT_INSERT_SHIPMENT,
+        STATEMENT_GROW_SHIPMENT,
         STATEMENT_SHIPMENT_DONE,
         STATEMENT_DELETE_SHIPMENTS,
         STATEMENT_RESUME_SHIPMENTS,
@@ -114,13 +115,18 @@ struct ledger {
 /* job.c: a job's caller who waits, now or later: the job's done is wrapped. */
 struct ledger_waiter {
         struct ledger_job job;
+        struct ledger *ledger;
         struct ledger_job *inner;
+        bool (*go_on)(struct ledger_job *inner);
         pthread_mutex_t lock;
         pthread_cond_t over;
         bool finished;
         int result;
 };
-void ledger_begin_call(struct ledger *ledger, struct ledger_job *job, struct ledger_waiter *waiter);
+/* go_on, or NULL: asked after each commit, in the writer's thread; true: the job
+ * is run once more, after those that others have submitted meanwhile. */
+void ledger_begin_call(struct ledger *ledger, struct ledger_job *job, bool (*go_on)(struct ledger_job *job),
+                       struct ledger_waiter *waiter);
 int ledger_end_call(struct ledger_waiter *waiter);
 void ledger_submit_message(struct ledger *ledger, struct ledger_job *job);
 /* The writer's, with the lock held. */

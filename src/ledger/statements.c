@@ -70,6 +70,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         "INSERT INTO inbox(id, identity, place) SELECT 1 + max(coalesce((SELECT max(id) FROM inbox), 0),"
         " coalesce((SELECT max(inbox) FROM message WHERE delivery = 2), 0)), ?1, ?2",
         [STATEMENT_INSERT_SHIPMENT] = "INSERT INTO shipment(at_ms, files) VALUES(?1, ?2)",
+        [STATEMENT_GROW_SHIPMENT] =
+                "UPDATE shipment SET id = id + 1, at_ms = ?2, files = files + ?3 WHERE id = ?1",
         [STATEMENT_SHIPMENT_DONE] = "UPDATE shipment SET at_ms = ?2 WHERE id = ?1",
         /* The newest stays so that numbers go on: see witness.h. */
         [STATEMENT_DELETE_SHIPMENTS] =

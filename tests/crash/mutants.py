@@ -129,8 +129,8 @@ MUTANTS = (
          "        int r = delivery_await(&batch->marking);\n"
          "        (void)pass->inbox->kind->settle(pass->inbox);\n"))),
     Mutant("throttle-not-charged", "kill", ("--scenarios", "throttled"), (
-        ("ledger/delivery.c", "bool begins = mark->statement == STATEMENT_MARK_COPIED ||",
-         "bool begins = mark->statement == STATEMENT_COUNT &&"),)),
+        ("ledger/delivery.c", "bool copies = mark->statement == STATEMENT_MARK_COPIED;",
+         "bool copies = mark->statement == STATEMENT_COUNT;"),)),
     # --- recovery
     Mutant("tmp-rule-inverted", "kill", PLAIN, (
         ("forward/recover.c", "if (there == 0) {", "if (there != 0) {"),)),

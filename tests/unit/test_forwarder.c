@@ -3,6 +3,7 @@
 #include "fsp/inbox.h"
 #include "fsp/stager.h"
 #include "store_fixture.h"
+#include <semaphore.h>
 #include <sys/eventfd.h>
 
 static struct forwarder *forwarder;
@@ -20,6 +21,20 @@ int __wrap_inbox_open_again(const struct config *config, const char *place, int 
         if (closed_place && strcmp(place, closed_place) == 0)
                 return -EMFILE;
         return __real_inbox_open_again(config, place, staging_fd, identity, ret_inbox);
+}
+
+static sem_t stop_came;
+static int batches_to_stop; /* before the renames of that one comes a stop; 0: none comes */
+
+int __real_witness_count(int staging_fd, int64_t batch);
+int __wrap_witness_count(int staging_fd, int64_t batch);
+int __wrap_witness_count(int staging_fd, int64_t batch)
+{
+        if (batches_to_stop > 0 && --batches_to_stop == 0) {
+                assert_int_equal(forwarder_stop(forwarder, 0), -ETIMEDOUT);
+                assert_int_equal(sem_post(&stop_came), 0);
+        }
+        return __real_witness_count(staging_fd, batch);
 }
 
 static void nothing_to_stage(void *arg, int64_t deadline_ms)
@@ -363,6 +378,75 @@ static void the_stand_in_is_used_after_a_while_and_given_up_again(void **state)
         assert_file(in_folder("inbox", &two, ".SMX"), "two");
 }
 
+#define MANY 3000 /* more than the first batch, and the second */
+
+static void stage_many(void)
+{
+        static struct delivery_import imports[MANY];
+        static char texts[MANY][8];
+        for (int i = 0; i < MANY; i++) {
+                struct message_name name = { .time_ms = clock_wall_ms(), .node = 5, .seq = i + 1 };
+                size_t size = (size_t)snprintf(texts[i], sizeof(texts[i]), "%d", i);
+                store_write(in_folder("staging", &name, ".SMX"), texts[i], size);
+                imports[i] = (struct delivery_import){
+                        .name = name, .report = { .bytes = (unsigned char *)texts[i], .size = size }
+                };
+        }
+        assert_int_equal(delivery_import(store.ledger, imports, MANY), 0);
+}
+
+static void keep_largest(void *arg, int64_t at_ms, uint64_t files)
+{
+        uint64_t *largest = arg;
+        (void)at_ms;
+        *largest = files > *largest ? files : *largest;
+}
+
+static void many_go_in_larger_batches_where_they_are_renamed(void **state)
+{
+        (void)state;
+        store_open();
+        stage_many();
+        int64_t begun_ms = clock_monotonic_ms();
+        assert_int_equal(run().fault, 0);
+        int64_t took_ms = clock_monotonic_ms() - begun_ms;
+        assert_int_equal(count_files("staging", ".SMX"), 0);
+        assert_int_equal(count_files("inbox", ".SMX"), MANY);
+        assert_int_equal(ledger_totals(store.ledger).copied + ledger_totals(store.ledger).staged, 0);
+        uint64_t largest = 0;
+        struct query *query = NULL;
+        assert_int_equal(query_open(store.config->ledger.file, &query), 0);
+        assert_int_equal(query_shipments(query, 0, keep_largest, &largest), 0);
+        query_close(query);
+        if (!store.config->forwarder.rename)
+                assert_int_equal(largest, 1024);
+        else if (took_ms < 1000) /* a slow disk keeps them small */
+                assert_true(largest > 1024);
+}
+
+static void a_stop_in_a_large_batch_leaves_the_rest_to_the_next_start(void **state)
+{
+        (void)state;
+        store_open();
+        start();
+        (void)run_once();
+        stage_many();
+        assert_int_equal(sem_init(&stop_came, 0, 0), 0);
+        batches_to_stop = 2;
+        (void)forwarder_ring(forwarder);
+        assert_int_equal(sem_wait(&stop_came), 0);
+        stop();
+        assert_int_equal(sem_destroy(&stop_came), 0);
+        assert_int_equal(count_files("inbox", ".SMX"), 2048);
+        assert_true(ledger_totals(store.ledger).copied <= 1024); /* 0 where a slow disk keeps batches small */
+        assert_int_equal(ledger_totals(store.ledger).copied + ledger_totals(store.ledger).staged,
+                         MANY - 2048);
+        (void)run();
+        assert_int_equal(count_files("inbox", ".SMX"), MANY);
+        assert_int_equal(count_files("staging", ".SMX"), 0);
+        assert_int_equal(ledger_totals(store.ledger).copied, 0);
+}
+
 static int setup_to_copy(void **state)
 {
         int r = store_setup(state);
@@ -395,6 +479,8 @@ int main(void)
                 TEST(a_file_gone_from_staging_is_not_sent_by_guess),
                 TEST(another_file_of_the_same_name_is_not_replaced),
                 TEST(the_stand_in_is_used_after_a_while_and_given_up_again),
+                TEST(many_go_in_larger_batches_where_they_are_renamed),
+                TEST(a_stop_in_a_large_batch_leaves_the_rest_to_the_next_start),
                 COPY_TEST(staged_files_arrive_and_leave_staging),
                 COPY_TEST(a_missing_inbox_keeps_everything_staged),
                 COPY_TEST(a_copied_message_whose_temporary_file_is_there_is_renamed),
@@ -411,6 +497,7 @@ int main(void)
                 COPY_TEST(a_file_gone_from_staging_is_not_sent_by_guess),
                 COPY_TEST(another_file_of_the_same_name_is_not_replaced),
                 COPY_TEST(the_stand_in_is_used_after_a_while_and_given_up_again),
+                COPY_TEST(many_go_in_larger_batches_where_they_are_renamed),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -73,6 +73,49 @@ static void a_message_goes_from_state_to_state_and_only_forwards(void **state)
         assert_int_equal(totals().bytes, 0);
 }
 
+#define MANY_ROWS 2500
+
+static void add_shipment(void *arg, int64_t at_ms, uint64_t files)
+{
+        uint64_t *sums = arg;
+        (void)at_ms;
+        sums[0]++;
+        sums[1] += files;
+}
+
+static void many_are_marked_in_steps_and_charged_at_once(void **state)
+{
+        (void)state;
+        static struct delivery_import imports[MANY_ROWS];
+        static int64_t seqs[MANY_ROWS];
+        int64_t shipment = 0;
+        store_open();
+        for (int i = 0; i < MANY_ROWS; i++) {
+                seqs[i] = i + 1;
+                imports[i] = (struct delivery_import){
+                        .name = { .time_ms = clock_wall_ms(), .node = 5, .seq = seqs[i] },
+                        .report = { .bytes = (const unsigned char *)&seqs[i], .size = sizeof(seqs[i]) }
+                };
+        }
+        assert_int_equal(delivery_import(store.ledger, imports, MANY_ROWS), 0);
+        uint64_t commits = ledger_commits(store.ledger), shipped[2] = { 0 };
+        assert_int_equal(delivery_mark_copied(store.ledger, seqs, MANY_ROWS, 1, &shipment), 0);
+        assert_true(ledger_commits(store.ledger) >= commits + 3);
+        assert_int_equal(shipment, 3); /* a lost commit shows */
+        assert_int_equal(totals().copied, MANY_ROWS);
+        struct query *query = NULL;
+        assert_int_equal(query_open(store.config->ledger.file, &query), 0);
+        assert_int_equal(query_shipments(query, 0, add_shipment, shipped), 0);
+        query_close(query);
+        assert_int_equal(shipped[0], 1);
+        assert_int_equal(shipped[1], MANY_ROWS);
+        struct delivery_marking *marking = NULL;
+        assert_int_equal(delivery_begin_forwarded(store.ledger, seqs, MANY_ROWS, shipment, &marking), 0);
+        assert_int_equal(delivery_await(&marking), 0);
+        assert_int_equal(totals().copied, 0);
+        assert_int_equal(totals().bytes, 0);
+}
+
 static void a_quarantined_message_can_be_requeued(void **state)
 {
         (void)state;
@@ -385,6 +428,7 @@ int main(void)
                 TEST(the_same_bytes_are_a_duplicate_also_after_a_restart),
                 TEST(no_deduplication_when_it_is_off),
                 TEST(a_message_goes_from_state_to_state_and_only_forwards),
+                TEST(many_are_marked_in_steps_and_charged_at_once),
                 TEST(a_quarantined_message_can_be_requeued),
                 TEST(a_forwarded_body_is_dropped_when_nothing_is_archived),
                 TEST(names_never_go_backwards_and_seq_never_repeats),
