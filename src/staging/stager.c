@@ -23,7 +23,7 @@
 #endif
 #define RETRY_MS 1000
 #ifndef QUIET_MS    /* longer in a test */
-#define QUIET_MS 20 /* no bell for so long: the burst is over, or pauses */
+#define QUIET_MS 50 /* no bell for so long: the burst is over, or pauses; a checkpoint may take 20 */
 #endif
 /* Where messages would be files too late, intake takes half as many as became
  * files.  A batch that takes longer than this lets all pass: where staging is

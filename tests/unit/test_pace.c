@@ -97,6 +97,9 @@ static void too_late_is_what_waits_for_too_many_outside_a_storm(void **state)
         for (int i = 0; i < 50; i++)
                 pace_learn(&pace, 512, 512 * 10);
         assert_false(pace_is_late(&pace, 50000, over_ms));
+        assert_false(pace_is_late(&pace, 12 * 4000, BEGIN_MS + 4000));
+        assert_true(pace_let_pass(&pace, 12 * 4000, BEGIN_MS + 4000)); /* files alone are made faster */
+        assert_false(pace_let_pass(&pace, 8 * 4000, BEGIN_MS + 4000));
         for (int i = 0; i < 50; i++)
                 pace_learn(&pace, 512, 512 * 1000);
         assert_true(pace_is_late(&pace, 10000, over_ms));
