@@ -114,7 +114,7 @@ static int check_version(sqlite3 *db, bool create)
                 r = ledger_read_number(db, "SELECT count(*) FROM sqlite_schema", &tables);
         if (r < 0)
                 return r;
-        if (application != APPLICATION_ID && (application != 0 || tables > 0 || !create))
+        if (version < 0 || (application != APPLICATION_ID && (application != 0 || tables > 0 || !create)))
                 return -EUCLEAN;
         if (version > VERSION)
                 return -EPROTONOSUPPORT; /* of a later fspd: not damaged, not ours to touch */
