@@ -15,8 +15,10 @@ int cmd_forward(const struct cmd_arguments *arguments, const struct config *conf
         if (result != CMD_DONE)
                 return result;
         if (json_is_true(json_object_get(answer, "timeout"))) {
-                cmd_complain("the run is not over after %d s: the inbox %s does not answer",
-                             CONTROL_FORWARD_TIMEOUT_MS / 1000, config->forwarder.inbox);
+                cmd_complain(
+                        "the run is not over after %d s and goes on: there is much to send, or the inbox "
+                        "%s does not answer (see fspmgr.log)",
+                        CONTROL_FORWARD_TIMEOUT_MS / 1000, config->forwarder.inbox);
                 json_decref(answer);
                 return CMD_WRONG;
         }
