@@ -97,6 +97,7 @@ struct ledger {
         int64_t delta[DELIVERY_COUNT], delta_bytes; /* of the open transaction */
         int64_t accepted, forwarded;                /* by the open transaction */
         int wal_pages;
+        int64_t files_ms;                  /* monotonic: files were made or moved */
         int64_t retry_ms, retention_ms;    /* monotonic: when to try again, to tidy again */
         int64_t expired_seq, archived_seq; /* how far the sweeps of retention.c are; 0: none */
         bool archived_more;                /* messages were forwarded since the last one began */
@@ -177,6 +178,9 @@ bool ledger_wal_has_lost(const char *path);
 int ledger_salvage(sqlite3 *db, const struct ledger_damaged *damaged, bool *ret_suspect);
 
 /* writer.c */
+/* WAL pages after which a checkpoint follows the answers.  Whoever comes then
+ * waits for it, 2 ms for so many, and fewer would cost more than they spare. */
+#define LEDGER_CHECKPOINT_PAGES 250
 void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size);
 #define LEDGER_NOWHERE ((enum delivery)DELIVERY_COUNT) /* no row yet, or none any more */
 

@@ -19,9 +19,10 @@
 /* Jobs in one transaction: enough that a commit serves everybody who waits,
  * few enough that its memory stays small. */
 #define BATCH_MAX 2048
-/* WAL pages after which a checkpoint follows the answers (measured: larger
- * ones make rarer but longer stalls). */
-#define CHECKPOINT_PAGES 1000
+/* Beside files that are made or moved a checkpoint's flush waits for theirs, so
+ * it comes seldom.  32 MB. */
+#define CHECKPOINT_PAGES_BESIDE_FILES 4000
+#define FILES_MS 1000 /* so long after the last ones were marked */
 #define RETRY_MS 1000
 #define TIDY_MS 60000
 #define TIDY_AGAIN_MS 50
@@ -161,7 +162,8 @@ static void settle_totals(struct ledger *ledger)
 
 static void checkpoint(struct ledger *ledger)
 {
-        if (ledger->wal_pages < CHECKPOINT_PAGES)
+        bool beside_files = clock_monotonic_ms() - ledger->files_ms < FILES_MS;
+        if (ledger->wal_pages < (beside_files ? CHECKPOINT_PAGES_BESIDE_FILES : LEDGER_CHECKPOINT_PAGES))
                 return;
         ledger->wal_pages = 0;
         int result = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -197,6 +199,8 @@ static void carry_out(struct ledger *ledger, struct ledger_job *batch)
         if (r == 0) {
                 if (ledger->delta[DELIVERY_RECEIVED] > 0)
                         ring_stager(ledger);
+                if (ledger->delta[DELIVERY_STAGED] != 0)
+                        ledger->files_ms = clock_monotonic_ms();
                 checkpoint(ledger);
         }
 }

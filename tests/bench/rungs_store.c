@@ -12,8 +12,7 @@
 #include <unistd.h>
 
 #define FLAT_BUFFER (1024 * 1024)
-#define CHECKPOINT_PAGES 1000 /* as the ledger's writer */
-#define RECEIPT_MAX 131072    /* with the packed bytes of the largest message */
+#define RECEIPT_MAX 131072 /* with the packed bytes of the largest message */
 
 enum statement_of_rows { ROWS_BEGIN, ROWS_INSERT, ROWS_COMMIT, ROWS_LOOK, ROWS_STATEMENTS };
 
@@ -142,7 +141,7 @@ static int rows_rest(struct store *store)
 {
         struct ledger *ledger = &store->ledger;
 
-        if (ledger->wal_pages < CHECKPOINT_PAGES)
+        if (ledger->wal_pages < LEDGER_CHECKPOINT_PAGES)
                 return 0;
         ledger->wal_pages = 0;
         return ledger_errno(

@@ -396,6 +396,46 @@ static int run_broken(struct ledger *ledger, struct ledger_job *job)
 }
 
 /* Bounded: the writer tries again after a second. */
+/* The WAL is never cut, so its size tells how long it became at most. */
+static off_t wal_pages(void)
+{
+        char path[PATH_MAX];
+        struct stat status;
+        assert_true(snprintf(path, sizeof(path), "%s-wal", store.config->ledger.file) < (int)sizeof(path));
+        assert_int_equal(stat(path, &status), 0);
+        return status.st_size / 8192;
+}
+
+#define WAL_PAGES_AT_MOST 320 /* a checkpoint's, and those of a commit or two */
+#define WAL_COMMITS 400       /* of several pages each */
+
+static void who_waits_for_a_checkpoint_waits_for_a_short_one(void **state)
+{
+        (void)state;
+        store_open();
+        for (int i = 0; i < WAL_COMMITS; i++) {
+                char text[16];
+                (void)snprintf(text, sizeof(text), "%d", i);
+                assert_int_equal(store_receive(text, NULL), VERDICT_ACCEPTED);
+        }
+        assert_true(wal_pages() > 200);
+        assert_true(wal_pages() <= WAL_PAGES_AT_MOST);
+}
+
+static void beside_files_checkpoints_are_rare(void **state)
+{
+        (void)state;
+        struct message_name name;
+        store_open();
+        for (int i = 0; i < WAL_COMMITS; i++) {
+                char text[16];
+                (void)snprintf(text, sizeof(text), "%d", i);
+                assert_int_equal(store_receive(text, &name), VERDICT_ACCEPTED);
+                assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
+        }
+        assert_true(wal_pages() > 2 * WAL_PAGES_AT_MOST);
+}
+
 static void wait_online(bool online)
 {
         int64_t until = clock_monotonic_ms() + 15000;
@@ -441,6 +481,8 @@ int main(void)
                 TEST(statistics_are_no_damage),
                 TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
                 TEST(what_is_old_goes_also_behind_rows_of_a_clock_that_was_ahead),
+                TEST(who_waits_for_a_checkpoint_waits_for_a_short_one),
+                TEST(beside_files_checkpoints_are_rare),
                 TEST(after_a_fault_everything_is_refused_until_the_ledger_is_reopened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
