@@ -89,13 +89,15 @@ def parse_arguments():
                         help=f"any of {', '.join(peers.PEERS)}")
     parser.add_argument("--quiet", type=float, default=math.inf, metavar="PERCENT",
                         help="repeat a burst, four times at most, when others took more of the machine")
-    parser.add_argument("--bin", default=os.environ.get("FSP_BIN", os.path.join(ROOT, ".build/release/src")),
+    parser.add_argument("--bin", type=os.path.abspath,
+                        default=os.environ.get("FSP_BIN", os.path.join(ROOT, ".build/release/src")),
                         help="folder of fspd and fspctl (FSP_BIN)")
-    parser.add_argument("--tools", default=os.path.join(ROOT, ".build/release/tests/bench"),
+    parser.add_argument("--tools", type=os.path.abspath, default=os.path.join(ROOT, ".build/release/tests/bench"),
                         help="folder of load, mhd_ceiling and rungs (target bench-tools)")
-    parser.add_argument("--work", default=os.path.join(ROOT, ".build/bench"),
+    parser.add_argument("--work", type=os.path.abspath, default=os.path.join(ROOT, ".build/bench"),
                         help="where the messages go: a file system on a disk")
-    parser.add_argument("--out", default=os.path.join(ROOT, ".build/bench"), help="folder of results.json, results.md")
+    parser.add_argument("--out", type=os.path.abspath, default=os.path.join(ROOT, ".build/bench"),
+                        help="folder of results.json, results.md")
     parser.add_argument("--charts", help="folder of the charts (that of --out)")
     parser.add_argument("--keep", action="store_true", help="leave the folders of the rounds: deleting takes its time")
     return settle_modes(parser.parse_args(), parser)
