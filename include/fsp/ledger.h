@@ -84,8 +84,9 @@ bool ledger_is_suspect(struct ledger *ledger);
 struct ledger_totals {
         uint64_t received, staged, copied, quarantined; /* messages now in that state */
         uint64_t bytes;                                 /* of all four */
-        bool online;                                    /* commits work */
-        int fault;                                      /* -errno of the last fault while not online */
+        uint64_t received_room; /* bytes of disk that the files of those received will take */
+        bool online;            /* commits work */
+        int fault;              /* -errno of the last fault while not online */
 };
 struct ledger_totals ledger_totals(struct ledger *ledger);
 /* Receipt of the oldest one not forwarded; CLOCK_UNKNOWN: none. */

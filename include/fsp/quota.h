@@ -1,5 +1,6 @@
 /* quota: may one more message come in?  Asked before anything is parsed or
- * written, so that a refused message costs no fsync.
+ * written, so that a refused message costs no fsync.  A message that waits for
+ * its file counts as if the file were there.
  *
  * Owns      the reservations of messages in hand, and a short memory of the
  *           free space.

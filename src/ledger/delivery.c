@@ -386,6 +386,7 @@ struct ledger_totals ledger_totals(struct ledger *ledger)
                                        .copied = (uint64_t)ledger->totals[DELIVERY_COPIED],
                                        .quarantined = (uint64_t)ledger->totals[DELIVERY_QUARANTINED],
                                        .bytes = (uint64_t)ledger->bytes,
+                                       .received_room = (uint64_t)ledger->received_room,
                                        .online = ledger->fault == 0,
                                        .fault = ledger->fault };
 }

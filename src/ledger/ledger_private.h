@@ -95,6 +95,7 @@ struct ledger {
         struct params_text params;
         int64_t last_seq, last_name_ms;
         int64_t delta[DELIVERY_COUNT], delta_bytes; /* of the open transaction */
+        int64_t delta_room;                         /* likewise: received_room */
         int64_t accepted, forwarded;                /* by the open transaction */
         int wal_pages;
         int64_t files_ms;                  /* monotonic: files were made or moved */
@@ -107,7 +108,7 @@ struct ledger {
 
         /* Read by anyone. */
         _Atomic int64_t totals[DELIVERY_COUNT];
-        _Atomic int64_t bytes;
+        _Atomic int64_t bytes, received_room;
         _Atomic uint64_t commits;
         struct histogram batch; /* jobs in a transaction */
         _Atomic int fault;      /* 0 while online, else -errno */
@@ -178,9 +179,8 @@ bool ledger_wal_has_lost(const char *path);
 int ledger_salvage(sqlite3 *db, const struct ledger_damaged *damaged, bool *ret_suspect);
 
 /* writer.c */
-/* WAL pages after which a checkpoint follows the answers.  Whoever comes then
- * waits for it, 2 ms for so many, and fewer would cost more than they spare. */
-#define LEDGER_CHECKPOINT_PAGES 250
+/* What a file of size bytes takes of a disk, in C and in SQL. */
+#define LEDGER_FILE_ROOM(size) (((size) + 4095) / 4096 * 4096)
 void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, int64_t size);
 #define LEDGER_NOWHERE ((enum delivery)DELIVERY_COUNT) /* no row yet, or none any more */
 

@@ -54,10 +54,13 @@ static void look(struct quota *quota)
         quota->spent_bytes = quota->spent_inodes = 0;
 }
 
-static bool is_low(const struct quota *quota, const struct fsutil_space *space, size_t size)
+/* owed: what is received and no file yet, which the disk does not show. */
+static bool is_low(const struct quota *quota, const struct fsutil_space *space, size_t size,
+                   const struct ledger_totals *owed)
 {
         unsigned reserve = quota->config->staging.min_free_percent;
-        uint64_t bytes = quota->spent_bytes + DISK_COST(size), inodes = quota->spent_inodes + 1;
+        uint64_t bytes = quota->spent_bytes + DISK_COST(size) + owed->received_room;
+        uint64_t inodes = quota->spent_inodes + 1 + owed->received;
         if (space->bytes_free < bytes || percent(space->bytes_free - bytes, space->bytes_total) < reserve)
                 return true;
         if (space->inodes_total == 0)
@@ -80,7 +83,9 @@ static enum verdict judge(struct quota *quota, size_t size)
         look(quota);
         if (quota->fault)
                 return VERDICT_STORE_FAULT;
-        if (is_low(quota, &quota->spaces[0], size) || is_low(quota, &quota->spaces[1], size))
+        const struct ledger_totals nothing = { .received = 0 };
+        if (is_low(quota, &quota->spaces[0], size, &totals) ||
+            is_low(quota, &quota->spaces[1], size, &nothing))
                 return VERDICT_DISK_LOW;
         return VERDICT_ACCEPTED;
 }

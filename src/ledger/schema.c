@@ -206,11 +206,12 @@ void ledger_mark_stopped(struct ledger *ledger)
 static int load_totals(struct ledger *ledger)
 {
         sqlite3_stmt *statement = NULL;
-        int result =
-                sqlite3_prepare_v2(ledger->db,
-                                   "SELECT delivery, count(*), sum(size) FROM message WHERE delivery <> 3"
-                                   " GROUP BY delivery",
-                                   -1, &statement, NULL);
+        int result = sqlite3_prepare_v2(ledger->db,
+                                        "SELECT delivery, count(*), sum(size),"
+                                        " sum(" LEDGER_TEXT(LEDGER_FILE_ROOM(
+                                                size)) ")"
+                                                       " FROM message WHERE delivery <> 3 GROUP BY delivery",
+                                        -1, &statement, NULL);
         while (result == SQLITE_OK || result == SQLITE_ROW) {
                 result = sqlite3_step(statement);
                 if (result != SQLITE_ROW)
@@ -222,6 +223,8 @@ static int load_totals(struct ledger *ledger)
                 }
                 ledger->totals[delivery] = sqlite3_column_int64(statement, 1);
                 ledger->bytes += sqlite3_column_int64(statement, 2);
+                if (delivery == DELIVERY_RECEIVED)
+                        ledger->received_room = sqlite3_column_int64(statement, 3);
         }
         (void)sqlite3_finalize(statement); /* repeats the result of step */
         return ledger_errno(result);

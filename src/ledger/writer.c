@@ -1,6 +1,7 @@
 /* The writer: one thread, one connection, one COMMIT for all who wait. */
 #include "ledger_private.h"
 
+#include "checkpoint.h"
 #include "fsp/clock.h"
 #include "fsp/fsutil.h"
 #include "fsp/log.h"
@@ -19,10 +20,6 @@
 /* Jobs in one transaction: enough that a commit serves everybody who waits,
  * few enough that its memory stays small. */
 #define BATCH_MAX 2048
-/* Beside files that are made or moved a checkpoint's flush waits for theirs, so
- * it comes seldom.  32 MB. */
-#define CHECKPOINT_PAGES_BESIDE_FILES 4000
-#define FILES_MS 1000 /* so long after the last ones were marked */
 #define RETRY_MS 1000
 #define TIDY_MS 60000
 #define TIDY_AGAIN_MS 50
@@ -46,15 +43,8 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
         bool held_before = from < DELIVERY_COUNT && from != DELIVERY_FORWARDED;
         bool held_after = to < DELIVERY_COUNT && to != DELIVERY_FORWARDED;
         ledger->delta_bytes += size * ((int)held_after - (int)held_before);
-}
-
-static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
-{
-        (void)db;
-        (void)name;
-        struct ledger *ledger = arg;
-        ledger->wal_pages = pages;
-        return SQLITE_OK;
+        ledger->delta_room +=
+                LEDGER_FILE_ROOM(size) * ((int)(to == DELIVERY_RECEIVED) - (int)(from == DELIVERY_RECEIVED));
 }
 
 static int attach(struct ledger *ledger)
@@ -64,7 +54,7 @@ static int attach(struct ledger *ledger)
         if (r == 0)
                 r = ledger_errno(sqlite3_db_config(ledger->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL));
         if (r == 0)
-                (void)sqlite3_wal_hook(ledger->db, on_wal, ledger); /* gives the former hook's argument */
+                checkpoint_watch(ledger);
         return r;
 }
 
@@ -157,18 +147,15 @@ static void settle_totals(struct ledger *ledger)
         for (int i = 0; i < DELIVERY_COUNT; i++)
                 ledger->totals[i] += ledger->delta[i];
         ledger->bytes += ledger->delta_bytes;
+        ledger->received_room += ledger->delta_room;
         ledger->commits++;
 }
 
 static void checkpoint(struct ledger *ledger)
 {
-        bool beside_files = clock_monotonic_ms() - ledger->files_ms < FILES_MS;
-        if (ledger->wal_pages < (beside_files ? CHECKPOINT_PAGES_BESIDE_FILES : LEDGER_CHECKPOINT_PAGES))
-                return;
-        ledger->wal_pages = 0;
-        int result = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-        if (result != SQLITE_OK && (result & 0xFF) != SQLITE_BUSY)
-                go_offline(ledger, ledger_errno(result));
+        int r = checkpoint_if_due(ledger);
+        if (r < 0)
+                go_offline(ledger, r);
 }
 
 static void ring_stager(struct ledger *ledger)
@@ -188,7 +175,7 @@ static void carry_out(struct ledger *ledger, struct ledger_job *batch)
                 return;
         }
         memset(ledger->delta, 0, sizeof(ledger->delta));
-        ledger->delta_bytes = 0;
+        ledger->delta_bytes = ledger->delta_room = 0;
         ledger->accepted = ledger->forwarded = 0;
         int r = run_batch(ledger, batch);
         if (r == 0)
@@ -200,7 +187,7 @@ static void carry_out(struct ledger *ledger, struct ledger_job *batch)
                 if (ledger->delta[DELIVERY_RECEIVED] > 0)
                         ring_stager(ledger);
                 if (ledger->delta[DELIVERY_STAGED] != 0)
-                        ledger->files_ms = clock_monotonic_ms();
+                        checkpoint_note_files(ledger);
                 checkpoint(ledger);
         }
 }

@@ -2,6 +2,7 @@
 #include "rungs_store.h"
 
 #include "fsp/clock.h"
+#include "ledger/checkpoint.h"
 #include "ledger/ledger_private.h"
 #include "ledger/recent.h"
 #include "rungs_files.h"
@@ -141,7 +142,7 @@ static int rows_rest(struct store *store)
 {
         struct ledger *ledger = &store->ledger;
 
-        if (ledger->wal_pages < LEDGER_CHECKPOINT_PAGES)
+        if (ledger->wal_pages < CHECKPOINT_PAGES)
                 return 0;
         ledger->wal_pages = 0;
         return ledger_errno(

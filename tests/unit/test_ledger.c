@@ -18,6 +18,7 @@ static void a_received_message_survives_a_restart(void **state)
         store_reopen();
         assert_int_equal(totals().received, 1);
         assert_int_equal(totals().bytes, 5);
+        assert_int_equal(totals().received_room, 4096); /* a file of one block */
         assert_int_equal(store_pending(DELIVERY_RECEIVED, &row, 1), 1);
         assert_int_equal(row.name.seq, name.seq);
         assert_int_equal(row.name.time_ms, name.time_ms);
@@ -59,8 +60,10 @@ static void a_message_goes_from_state_to_state_and_only_forwards(void **state)
         /* not its turn yet: left alone */
         assert_int_equal(delivery_mark_forwarded(store.ledger, &name.seq, 1, 0), 0);
         assert_int_equal(totals().received, 1);
+        assert_int_equal(totals().received_room, 4096);
         assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
         assert_int_equal(totals().staged, 1);
+        assert_int_equal(totals().received_room, 0);
         assert_int_equal(delivery_mark_copied(store.ledger, &name.seq, 1, inbox, &shipment), 0);
         assert_true(shipment > 0);
         assert_int_equal(totals().copied, 1);
@@ -422,10 +425,18 @@ static void who_waits_for_a_checkpoint_waits_for_a_short_one(void **state)
         assert_true(wal_pages() <= WAL_PAGES_AT_MOST);
 }
 
-static void beside_files_checkpoints_are_rare(void **state)
+static void beside_files_on_a_roomy_disk_checkpoints_are_rare(void **state)
 {
         (void)state;
         struct message_name name;
+        struct fsutil_space space;
+        int fd = open(store.folder, O_RDONLY | O_DIRECTORY);
+        assert_int_equal(fsutil_space(fd, &space), 0);
+        assert_int_equal(close(fd), 0);
+        if (space.bytes_free < UINT64_C(2) << 30)
+                skip(); /* there they are not */
+        config_unref(store.config);
+        store.config = store_config("[staging]\nmin_free=0%\n");
         store_open();
         for (int i = 0; i < WAL_COMMITS; i++) {
                 char text[16];
@@ -482,7 +493,7 @@ int main(void)
                 TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
                 TEST(what_is_old_goes_also_behind_rows_of_a_clock_that_was_ahead),
                 TEST(who_waits_for_a_checkpoint_waits_for_a_short_one),
-                TEST(beside_files_checkpoints_are_rare),
+                TEST(beside_files_on_a_roomy_disk_checkpoints_are_rare),
                 TEST(after_a_fault_everything_is_refused_until_the_ledger_is_reopened),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
