@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #define APPLICATION_ID 0x46535031 /* "FSP1" */
+#define FILE_ROOM LEDGER_TEXT(LEDGER_FILE_ROOM(size))
 
 /* Append only: a ledger of version N is brought to N+1 by migrations[N]. */
 static const char *const migrations[] = {
@@ -206,12 +207,9 @@ void ledger_mark_stopped(struct ledger *ledger)
 static int load_totals(struct ledger *ledger)
 {
         sqlite3_stmt *statement = NULL;
-        int result = sqlite3_prepare_v2(ledger->db,
-                                        "SELECT delivery, count(*), sum(size),"
-                                        " sum(" LEDGER_TEXT(LEDGER_FILE_ROOM(
-                                                size)) ")"
-                                                       " FROM message WHERE delivery <> 3 GROUP BY delivery",
-                                        -1, &statement, NULL);
+        static const char sql[] = "SELECT delivery, count(*), sum(size), sum(" FILE_ROOM ")"
+                                  " FROM message WHERE delivery <> 3 GROUP BY delivery";
+        int result = sqlite3_prepare_v2(ledger->db, sql, -1, &statement, NULL);
         while (result == SQLITE_OK || result == SQLITE_ROW) {
                 result = sqlite3_step(statement);
                 if (result != SQLITE_ROW)
