@@ -409,7 +409,7 @@ static off_t wal_pages(void)
         return status.st_size / 8192;
 }
 
-#define WAL_PAGES_AT_MOST 320 /* a checkpoint's, and those of a commit or two */
+#define WAL_PAGES_AT_MOST 500 /* a checkpoint's, and those of a commit that folds */
 #define WAL_COMMITS 400       /* of several pages each */
 
 static void who_waits_for_a_checkpoint_waits_for_a_short_one(void **state)
