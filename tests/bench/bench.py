@@ -39,7 +39,7 @@ MODES = {
 FORM = 1  # of results.json
 SWEEP = "1,2,3,4,7,8,16,31,32,33,63,64,65,100,127,128,129,200,255,256,257,383,384,385,500,511,512,513,640,768,896,1000,1024"
 # A smoke run: everything once, too little of it to tell anything.
-QUICK = {"rounds": 1, "messages": 200, "connections": [8], "burst": 200, "burst_connections": [8], "bound": 200,
+QUICK = {"rounds": 1, "messages": 200, "table": 200, "connections": [8], "burst": 200, "burst_connections": [8], "bound": 200,
          "idle": 50, "sweep": [1, 2, 8], "sweep_seconds": 0.2, "forward": [100], "growth": [100], "rows": 1000,
          "sustained": 1 / 60, "slices": 1}
 
@@ -60,10 +60,11 @@ def names_of(known):
 def parse_arguments():
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__.splitlines()[0])
     modes = parser.add_argument_group("modes")
-    modes.add_argument("--table", action="store_true", help="all connections, bodies and servers")
+    modes.add_argument("--table", type=int, nargs="?", const=10000, metavar="N",
+                       help="bursts of so many at all connections, of all bodies (10000)")
     modes.add_argument("--burst", type=int, nargs="?", const=200000, metavar="N", help="bursts of so many (200000)")
-    modes.add_argument("--bound", type=int, nargs="?", const=100000, metavar="N",
-                       help="bursts of so many against the least server for each step (100000)")
+    modes.add_argument("--bound", type=int, nargs="?", const=50000, metavar="N",
+                       help="bursts of so many against the least server for each step (50000)")
     modes.add_argument("--sustained", type=float, nargs="?", const=10, metavar="MINUTES",
                        help="so long against fspd and as long against nginx (10)")
     modes.add_argument("--idle", type=int, nargs="?", const=10000, metavar="N", help="so many silent beside (10000)")
@@ -80,7 +81,7 @@ def parse_arguments():
     parser.add_argument("--burst-connections", type=numbers, default=[64, 400], help="of burst and bound")
     parser.add_argument("--rungs", type=names_of(rungs.LADDER), default=list(rungs.LADDER), metavar="NAME,NAME",
                         help=f"of bound, beside ceiling and --peers: any of {', '.join(rungs.LADDER)}")
-    parser.add_argument("--messages", type=int, default=20000, help="a burst of the table, idle and growth")
+    parser.add_argument("--messages", type=int, default=20000, help="a burst of idle and growth")
     parser.add_argument("--sweep-seconds", type=float, default=1, help="at each number of connections")
     parser.add_argument("--rows", type=int, default=10000000, help="in the ledger, at the last step of growth; 0: none")
     parser.add_argument("--sustained-connections", type=int, default=64)
@@ -106,7 +107,7 @@ def parse_arguments():
 def settle_modes(options, parser):
     """No mode means all, each with the figures that it has of itself."""
     if options.quick:
-        vars(options).update(QUICK, table=True, out=os.path.join(options.out, "quick"))
+        vars(options).update(QUICK, out=os.path.join(options.out, "quick"))
     options.modes = [mode for mode in MODES if getattr(options, mode)]
     if not options.modes and not options.report:
         for action in parser._actions:  # noqa: SLF001  the defaults stand there and nowhere else
@@ -165,8 +166,8 @@ def save(options, store):
 
 def run_modes(options, rig, store):
     """What is measured is kept at once: an hour is not lost to what fails at its end."""
-    for mode in options.modes:
-        say(f"== {mode}")
+    for number, mode in enumerate(options.modes, 1):
+        say(f"== {time.strftime('%H:%M')} {mode}, {number} of {len(options.modes)}")
         measure, leaves = MODES[mode]
         rig.make_room(leaves(options))
         began = time.monotonic()
@@ -187,16 +188,19 @@ def main():
             spread_folders(work)
             try:
                 run_modes(options, Rig(options.tools, work, options.quiet), store)
+                print(report.markdown(store), flush=True)
             finally:
                 if options.keep:
                     say(f"left: {work}")
                 else:
+                    say("removing the files")
                     remove(work)
+        else:
+            save(options, store)
+            print(report.markdown(store))
     except (BenchError, subprocess.SubprocessError) as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
-    save(options, store)
-    print(report.markdown(store))
     return 0
 
 

@@ -38,7 +38,7 @@ def measure_cells(rig, names, shots, rounds):
 
 
 def measure_table(rig, options):
-    shots = [Shot(connections, max(1, options.messages // 8) if connections == 1 else options.messages, body=body,
+    shots = [Shot(connections, max(1, options.table // 8) if connections == 1 else options.table, body=body,
                   new_connection=new)
              for body in options.bodies for new in (False, True) for connections in options.connections]
     return {"cells": measure_cells(rig, options.peers, shots, options.rounds)}
@@ -99,7 +99,7 @@ def staged_within(peer):
 
 
 def table_files(options):
-    return STORERS * options.rounds * options.messages * 2 * len(options.connections) * len(options.bodies)
+    return STORERS * options.rounds * options.table * 2 * len(options.connections) * len(options.bodies)
 
 
 def burst_files(options):
