@@ -186,15 +186,17 @@ def main():
             store["machine"] = describe_machine(options.work)
             work = tempfile.mkdtemp(prefix="work-", dir=options.work)
             spread_folders(work)
+            rig = Rig(options.tools, work, options.quiet)
             try:
-                run_modes(options, Rig(options.tools, work, options.quiet), store)
+                run_modes(options, rig, store)
                 print(report.markdown(store), flush=True)
             finally:
                 if options.keep:
                     say(f"left: {work}")
                 else:
                     say("removing the files")
-                    remove(work)
+                    remove(*rig.left())
+                    os.rmdir(work)
         else:
             save(options, store)
             print(report.markdown(store))

@@ -57,12 +57,9 @@ def spread_folders(folder):
 
 
 def remove(*folders):
-    """What is in them by several at once: a delete waits for the journal more than for a CPU."""
-    inside = [entry.path for folder in folders for entry in os.scandir(folder)]
+    """Several at once: a delete waits for the journal more than for a CPU."""
     with ThreadPoolExecutor(REMOVERS) as removers:
-        list(removers.map(lambda path: subprocess.run(["rm", "-rf", "--", path], check=True), inside))
-    for folder in folders:
-        os.rmdir(folder)
+        list(removers.map(lambda folder: subprocess.run(["rm", "-rf", "--", folder], check=True), folders))
 
 
 def forget_deleted():
@@ -150,13 +147,16 @@ class Rig:
         # A file system that makes inodes as it needs them counts none.
         return free.f_bavail * free.f_frsize >= files * FILE_BYTES and (free.f_files == 0 or free.f_favail >= files)
 
+    def left(self):
+        """A folder for each that was measured."""
+        return [os.path.join(self.work, name) for name in os.listdir(self.work)]
+
     def make_room(self, files):
         """Removes what was measured before, only where the next would not fit beside it: see spread_folders."""
-        left = [os.path.join(self.work, name) for name in os.listdir(self.work)]
-        if self.has_room(files) or not left:
+        if self.has_room(files) or not self.left():
             return
         say("removing what was measured before: the next would not fit beside it")
-        remove(*left)
+        remove(*self.left())
         forget_deleted()
 
     def send(self, peer, url, shot, tolerant=False):

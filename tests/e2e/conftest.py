@@ -94,7 +94,7 @@ def peopled(fsp):
 
 @pytest.fixture
 def small_disk(request, tmp_path):
-    """small_disk("8M"): the folder of an empty file system of this size."""
+    """small_disk("8M"): the folder of an empty file system of this size; more options after a comma."""
     mounted = []
 
     def make(size, name="disk"):

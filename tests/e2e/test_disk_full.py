@@ -20,8 +20,9 @@ def fill(path):
 
 
 def free_percent(folder):
+    """Of what is scarcer, bytes or inodes."""
     space = os.statvfs(folder)
-    return 100 * space.f_bavail / space.f_blocks
+    return 100 * min(space.f_bavail / space.f_blocks, space.f_favail / space.f_files)
 
 
 def until_refused(fsp, taken, limit=400):
@@ -81,15 +82,19 @@ def test_a_full_disk_is_answered_503_and_intake_resumes_when_there_is_space(make
 
 
 # With a pause it takes several looks at the disk, while no file is made: the burst goes on.
-@pytest.mark.parametrize("pause", [0, 0.004])
+@pytest.mark.parametrize(("size", "padding", "pause"), [
+    pytest.param("32M", 12000, 0, id="bytes"),
+    pytest.param("32M", 12000, 0.004, id="bytes-pause"),
+    pytest.param("64M,nr_inodes=600", 100, 0.004, id="inodes-pause"),
+])
 @pytest.mark.bound(120)
-def test_min_free_is_never_used(make_fsp, small_disk, pause):
-    disk = small_disk("32M")
+def test_min_free_is_never_used(make_fsp, small_disk, size, padding, pause):
+    disk = small_disk(size)
     fsp = make_on(make_fsp, disk, "50%")
     fsp.staging = disk / "staging"
     taken, least = [], 100.0
     for _ in range(4000):
-        content = body(padding=12000)
+        content = body(padding=padding)
         reply = fsp.post(content)
         least = min(least, free_percent(disk))
         if reply.status != 200:
@@ -97,6 +102,7 @@ def test_min_free_is_never_used(make_fsp, small_disk, pause):
         taken.append(content)
         time.sleep(pause)
     assert reply.status == 503, reply
+    assert len(taken) > 100
     time.sleep(1)  # whatever is still made of the messages taken
     assert min(least, free_percent(disk)) >= 49, f"{free_percent(disk):.1f} % left free, {least:.1f} before the refusal"
     fsp.ctl("forward")

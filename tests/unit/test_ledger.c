@@ -398,7 +398,6 @@ static int run_broken(struct ledger *ledger, struct ledger_job *job)
         return -EIO;
 }
 
-/* Bounded: the writer tries again after a second. */
 /* The WAL is never cut, so its size tells how long it became at most. */
 static off_t wal_pages(void)
 {
@@ -447,6 +446,7 @@ static void beside_files_on_a_roomy_disk_checkpoints_are_rare(void **state)
         assert_true(wal_pages() > 2 * WAL_PAGES_AT_MOST);
 }
 
+/* Bounded: the writer tries again after a second. */
 static void wait_online(bool online)
 {
         int64_t until = clock_monotonic_ms() + 15000;
