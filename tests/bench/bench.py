@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 """Sets fspd beside nginx, lighttpd, a naive server, a server that does nothing, rsync and cp, in turns.
 
-Without a mode all are measured, which takes more than an hour.  What was
+Without a mode all are measured, which takes an hour and a half.  What was
 measured is kept in --out, a run of a mode replacing its last one; the table and the
 goals are made from all that is there.
 """
@@ -202,6 +202,8 @@ def main():
             print(report.markdown(store))
     except (BenchError, subprocess.SubprocessError) as error:
         print(f"bench: {error}", file=sys.stderr)
+        if os.path.exists(os.path.join(options.out, "results.json")):
+            say("bench: what was measured before is kept; ./dev bench --report prints it")
         return 1
     return 0
 
