@@ -26,6 +26,8 @@ int fsutil_read_at(int folder, const char *name, size_t limit, unsigned char **r
 /* Reads a file that others may have put there, but no link, into size bytes of
  * data: as many as it has, or as fit. */
 int fsutil_read_into(int folder, const char *name, void *data, size_t size, size_t *ret_size);
+/* That file will be read soon: the disk may begin with it.  A hint, which fails unsaid. */
+void fsutil_read_ahead(int folder, const char *name);
 
 /* Makes one folder (0750) when it is missing and its parent is there.  Not
  * durable.  -ENOTDIR when something else is in the way. */

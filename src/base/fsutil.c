@@ -100,9 +100,21 @@ int fsutil_read_at(int folder, const char *name, size_t limit, unsigned char **r
         return 0;
 }
 
+static int open_to_read(int folder, const char *name)
+{
+        return openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+}
+
+void fsutil_read_ahead(int folder, const char *name)
+{
+        AUTO_CLOSE int fd = open_to_read(folder, name);
+        if (fd >= 0)
+                (void)posix_fadvise(fd, 0, 0, POSIX_FADV_WILLNEED); /* a hint */
+}
+
 int fsutil_read_into(int folder, const char *name, void *data, size_t size, size_t *ret_size)
 {
-        AUTO_CLOSE int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW);
+        AUTO_CLOSE int fd = open_to_read(folder, name);
         ssize_t n;
 
         if (fd < 0)

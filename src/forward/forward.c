@@ -17,6 +17,9 @@
 /* Where files are renamed and many wait: the names of a large folder lie
  * scattered over its blocks, and a flush writes a block once for all in it. */
 #define BATCH_MOST 65536
+/* What has been staged for long lies on the disk alone: it is asked for so many files
+ * at once, and not for one after the other. */
+#define AHEAD 64
 #define BATCH_MS 2000 /* one that took as long is large enough: a stop waits for it */
 
 #define GONE "its staged file is gone, so it may have been sent; fspctl requeue sends it (again)"
@@ -132,12 +135,22 @@ static bool is_cut(const struct pass *pass, size_t done)
         return done >= BATCH && *pass->stop;
 }
 
+static void read_ahead(const struct pass *pass, const struct batch *batch, size_t from, size_t to)
+{
+        char file[NAME_SIZE];
+        for (size_t i = from; i < to && i < batch->count; i++)
+                fsutil_read_ahead(pass->quarantine.staging_fd,
+                                  name_format_file(&batch->rows[i].name, NAME_SUFFIX, file));
+}
+
 static int copy_batch(struct pass *pass, struct batch *batch)
 {
         int *results = batch->results, r = 0;
         size_t begun = 0;
         batch->ready = 0;
+        read_ahead(pass, batch, 0, AHEAD);
         while (r >= 0 && begun < batch->count && !is_cut(pass, begun)) {
+                read_ahead(pass, batch, begun + AHEAD, begun + AHEAD + 1);
                 results[begun] = begin_copy(pass, batch, &batch->rows[begun]);
                 r = results[begun] == -EINPROGRESS ? 0 : results[begun];
                 begun++;
