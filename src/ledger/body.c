@@ -4,6 +4,7 @@
  * every second byte, a NUL, is left out before. */
 #include "body.h"
 
+#include "body_words.h"
 #include "fsp/fsutil.h"
 #include "fsp/text.h"
 #include <assert.h>
@@ -13,6 +14,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Begins what is packed with body_words.  What LZ4 packs without begins with bytes of its
+ * own, whose number is in the upper half of the first: not so. */
+#define WITH_WORDS 0x01
 #define MARK "\xFF\xFE"
 #define MARK_SIZE 2
 #define HIGH_BITS 0x8080808080808080U
@@ -62,22 +66,35 @@ static int reserve(unsigned char **packed, size_t *packed_room, size_t room)
         return 0;
 }
 
+/* With the words before it.  They are read once: each packing begins with a copy of the
+ * table made of them.  0: it does not fit. */
+static size_t compress(const char *source, size_t size, unsigned char *packed, size_t room)
+{
+        static _Thread_local LZ4_stream_t words, stream;
+        static _Thread_local bool are_read;
+        if (!are_read) {
+                (void)LZ4_loadDict(&words, body_words, (int)BODY_WORDS_SIZE); /* gives their size */
+                are_read = true;
+        }
+        stream = words;
+        *packed = WITH_WORDS;
+        int length =
+                LZ4_compress_fast_continue(&stream, source, (char *)packed + 1, (int)size, (int)room - 1, 1);
+        return length > 0 ? (size_t)length + 1 : 0;
+}
+
 int body_pack(const struct report *report, unsigned char **packed, size_t *packed_room, size_t *ret_size)
 {
         bool as_text = is_text_fit(report);
         const char *source = as_text ? report->text : (const char *)report->bytes;
         size_t size = as_text ? report->text_size : report->size;
         assert(report->size <= LZ4_MAX_INPUT_SIZE);
-        size_t bound = (size_t)LZ4_compressBound((int)size);
+        size_t bound = (size_t)LZ4_compressBound((int)size) + 1;
         if (reserve(packed, packed_room, bound > report->size ? bound : report->size) < 0)
                 return -ENOMEM;
-        /* Of nothing but this body: it is kept for its table, which need not be cleared each time. */
-        static _Thread_local LZ4_stream_t stream;
-        LZ4_resetStream_fast(&stream);
-        int length =
-                LZ4_compress_fast_continue(&stream, source, (char *)*packed, (int)size, (int)*packed_room, 1);
-        if (length > 0 && (size_t)length < report->size) {
-                *ret_size = (size_t)length;
+        size_t length = compress(source, size, *packed, *packed_room);
+        if (length > 0 && length < report->size) {
+                *ret_size = length;
                 return 0;
         }
         memcpy(*packed, report->bytes, report->size);
@@ -153,6 +170,14 @@ static int restore(unsigned char **bytes, size_t text_size, size_t size)
         return 0;
 }
 
+static int decompress(const char *data, size_t packed_size, unsigned char *bytes, size_t size)
+{
+        if (packed_size > 0 && *data == WITH_WORDS)
+                return LZ4_decompress_safe_usingDict(data + 1, (char *)bytes, (int)packed_size - 1, (int)size,
+                                                     body_words, (int)BODY_WORDS_SIZE);
+        return LZ4_decompress_safe(data, (char *)bytes, (int)packed_size, (int)size);
+}
+
 int body_unpack(const void *data, size_t packed_size, size_t size, unsigned char **ret_bytes)
 {
         if (packed_size > size || size > LZ4_MAX_INPUT_SIZE)
@@ -161,7 +186,7 @@ int body_unpack(const void *data, size_t packed_size, size_t size, unsigned char
         if (!bytes)
                 return -ENOMEM;
         if (packed_size < size) {
-                int length = LZ4_decompress_safe(data, (char *)bytes, (int)packed_size, (int)size);
+                int length = decompress(data, packed_size, bytes, size);
                 if (length < 0)
                         return -EUCLEAN;
                 int r = (size_t)length == size ? 0 : restore(&bytes, (size_t)length, size);

@@ -12,6 +12,9 @@
  * No other length occurs, so none is taken for another.  One text is one row of
  * code points, and these are one row of UTF-16 units: nothing is lost.
  *
+ * LZ4 refers to body_words as to what went before, and a byte in front says so; up to
+ * version 3 of the ledger it did not.
+ *
  * Threads   pure functions, but for the buffer that is handed in. */
 #ifndef LEDGER_BODY_H
 #define LEDGER_BODY_H

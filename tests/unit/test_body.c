@@ -1,9 +1,13 @@
 /* body: what the ledger keeps of a message is its bytes again, in each form. */
+#include "fsp/ledger.h"
 #include "fsp/message.h"
 #include "ledger/body.h"
+#include "ledger/body_words.h"
 #include "message_forms.h"
 #include <errno.h>
 #include <lz4.h>
+
+#define WITH_WORDS 0x01 /* a promise: ledgers have it */
 
 static struct reader *reader;
 static struct report report;
@@ -69,8 +73,11 @@ static void assert_unpacked_size(size_t size)
         unsigned char room[8192];
 
         assert_true(packed_size < report.size);
-        assert_int_equal(
-                LZ4_decompress_safe((const char *)packed, (char *)room, (int)packed_size, sizeof room), size);
+        assert_int_equal(*packed, WITH_WORDS);
+        assert_int_equal(LZ4_decompress_safe_usingDict((const char *)packed + 1, (char *)room,
+                                                       (int)packed_size - 1, sizeof room, body_words,
+                                                       (int)BODY_WORDS_SIZE),
+                         size);
 }
 
 /* Unwanted by LZ4: no four bytes come twice, but by chance. */
@@ -250,6 +257,87 @@ static void a_text_of_another_length_is_not_taken(void **state)
         }
 }
 
+/* Without words, as up to version 3 of the ledger. */
+static void pack_as_before(const void *source, size_t size)
+{
+        free(packed);
+        packed_room = (size_t)LZ4_compressBound((int)size);
+        packed = malloc(packed_room);
+        assert_non_null(packed);
+        packed_size = (size_t)LZ4_compress_default(source, (char *)packed, (int)size, (int)packed_room);
+        assert_true(packed_size > 0);
+}
+
+static void what_was_packed_before_comes_back(void **state)
+{
+        struct bytes example = load_example("deployment-failed-308");
+
+        (void)state;
+        for (enum message_form form = AS_UTF8; form < MESSAGE_FORMS; form++) {
+                struct bytes bytes = make_form(example.data, example.size, form);
+                read_body(bytes.data, bytes.size);
+                for (int as_text = 0; as_text <= (report.text != NULL); as_text++) {
+                        unsigned char *back = NULL;
+                        if (as_text)
+                                pack_as_before(report.text, report.text_size);
+                        else
+                                pack_as_before(report.bytes, report.size);
+                        assert_true(packed_size < report.size && *packed >= 0x10);
+                        assert_int_equal(unpack(report.size, &back), 0);
+                        assert_memory_equal(back, report.bytes, report.size);
+                        free(back);
+                }
+                test_free(bytes.data);
+        }
+        free(example.data);
+}
+
+/* No ledger could be read with others. */
+static void the_words_are_the_same_for_ever(void **state)
+{
+        static const unsigned char expected[LEDGER_DIGEST_SIZE] = { 0x38, 0x5e, 0x39, 0x76, 0xd7, 0xb2,
+                                                                    0x5a, 0x95, 0x6d, 0xbe, 0xac, 0x61,
+                                                                    0x38, 0x25, 0xeb, 0x08 };
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+
+        (void)state;
+        ledger_digest(body_words, BODY_WORDS_SIZE, digest);
+        assert_memory_equal(digest, expected, sizeof(digest));
+}
+
+static void a_usual_message_is_half_as_large_with_words(void **state)
+{
+        struct bytes example = load_example("deployment-failed-308");
+
+        (void)state;
+        read_body(example.data, example.size);
+        pack_as_before(report.bytes, report.size);
+        size_t before = packed_size;
+        assert_comes_back(&report);
+        assert_true(packed_size * 2 <= before);
+        free(example.data);
+}
+
+static void words_that_nobody_knows_are_damage(void **state)
+{
+        struct bytes example = load_example("deployment-failed-308");
+        unsigned char *bytes = NULL;
+
+        (void)state;
+        read_body(example.data, example.size);
+        pack(&report);
+        for (unsigned char mark = 0; mark < 0x10; mark++) {
+                *packed = mark;
+                assert_int_equal(unpack(report.size, &bytes), mark == WITH_WORDS ? 0 : -EUCLEAN);
+                if (mark == WITH_WORDS)
+                        free(bytes);
+        }
+        *packed = WITH_WORDS;
+        packed_size = 1; /* and nothing behind it */
+        assert_int_equal(unpack(report.size, &bytes), -EUCLEAN);
+        free(example.data);
+}
+
 /* A row of a ledger, whoever wrote it. */
 static int unpack_row(const void *source, size_t source_size, size_t size, unsigned char **ret_bytes)
 {
@@ -343,6 +431,10 @@ int main(void)
                 cmocka_unit_test(a_text_that_gains_nothing_is_not_taken),
                 cmocka_unit_test(what_does_not_shrink_is_kept_as_it_is),
                 cmocka_unit_test(a_text_of_another_length_is_not_taken),
+                cmocka_unit_test(what_was_packed_before_comes_back),
+                cmocka_unit_test(the_words_are_the_same_for_ever),
+                cmocka_unit_test(a_usual_message_is_half_as_large_with_words),
+                cmocka_unit_test(words_that_nobody_knows_are_damage),
                 cmocka_unit_test(what_is_none_of_the_forms_is_damage),
                 cmocka_unit_test(a_flipped_bit_does_no_harm),
                 cmocka_unit_test(nothing_is_nothing),
