@@ -2,12 +2,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -217,6 +219,42 @@ static void knows_mount_points(void **state)
         assert_false(fsutil_is_mount_point("/there/is/no/such/folder"));
 }
 
+static bool is_in_memory(int fd, size_t size)
+{
+        unsigned char resident = 0;
+        void *map = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+
+        assert_true(map != MAP_FAILED);
+        assert_int_equal(mincore(map, size, &resident), 0);
+        assert_int_equal(munmap(map, size), 0);
+        return resident & 1;
+}
+
+static void what_is_read_soon_comes_into_memory(void **state)
+{
+        const struct place *place = *state;
+        char data[512];
+
+        memset(data, 'x', sizeof(data));
+        put_file(place, "cold", data, sizeof(data));
+        fsutil_read_ahead(place->fd, "not-there"); /* is only a hint that fails */
+        int fd = openat(place->fd, "cold", O_RDONLY | O_CLOEXEC);
+        assert_true(fd >= 0);
+        assert_int_equal(fsync(fd), 0);
+        assert_int_equal(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+        bool has_disk = !is_in_memory(fd, sizeof(data));
+        if (has_disk) {
+                fsutil_read_ahead(place->fd, "cold");
+                for (int i = 0; i < 5000 && !is_in_memory(fd, sizeof(data)); i++)
+                        (void)poll(NULL, 0, 1);
+                assert_true(is_in_memory(fd, sizeof(data)));
+        }
+        fsutil_close_pointer(&fd);
+        assert_int_equal(unlinkat(place->fd, "cold", 0), 0);
+        if (!has_disk)
+                skip(); /* the folder lies in memory */
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_place, remove_place)
 
 int main(void)
@@ -227,6 +265,7 @@ int main(void)
                 TEST(reads_no_more_than_the_limit),
                 cmocka_unit_test(write_all_tells_of_a_full_disk),
                 TEST(makes_one_folder),
+                TEST(what_is_read_soon_comes_into_memory),
                 TEST(tries_whether_a_folder_can_be_written),
                 TEST(finds_the_drive_marker_only_at_the_root),
                 TEST(finds_the_drive_marker),
