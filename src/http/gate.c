@@ -26,6 +26,12 @@ static bool is_field_value(const char *text, size_t size)
         return true;
 }
 
+/* There were CR and LF, as far as it shows. */
+static bool is_line_end(const char *text)
+{
+        return text[0] == '\0' && text[1] == '\0';
+}
+
 /* libmicrohttpd 0.9.75 parses in place: it overwrites the ends of lines with
  * NULs and hands out pointers into the head.  So a head written with CR LF and
  * without folding is one unbroken row: each name begins two bytes behind the
@@ -37,7 +43,7 @@ static bool follows(struct walk *walk, const char *name, size_t name_size, const
         for (const char *blank = name + name_size + 1; ok && blank < value; blank++)
                 ok = *blank == ' ' || *blank == '\t';
         walk->next = value + value_size + 2;
-        return ok && value[value_size] == '\0';
+        return ok && is_line_end(value + value_size);
 }
 
 static void note(struct walk *walk, const char *name, const char *value)
@@ -122,8 +128,9 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
                 *ret_why = NULL;
                 return VERDICT_HEAD_TOO_LARGE;
         }
-        walk->next = head->version + strlen(head->version) + 2;
-        bool line_ok = head->url == head->method + strlen(head->method) + 1 &&
+        const char *line_end = head->version + strlen(head->version);
+        walk->next = line_end + 2;
+        bool line_ok = is_line_end(line_end) && head->url == head->method + strlen(head->method) + 1 &&
                        head_token_length(head->method, strlen(head->method)) == strlen(head->method) &&
                        head->uri_end && head->uri_end + 1 == head->version;
         int fields = MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, walk_header, walk);
@@ -132,9 +139,7 @@ static enum verdict check_shape(struct MHD_Connection *mhd, const struct gate_he
                 return VERDICT_HEAD_TOO_LARGE;
         }
         bool first = !head->start || head->method == head->start;
-        /* The last two bytes were CR LF; the library has put NUL there. */
-        bool whole = head->method + info->header_size == walk->next + 2 && walk->next[0] == '\0' &&
-                     walk->next[1] == '\0';
+        bool whole = head->method + info->header_size == walk->next + 2 && is_line_end(walk->next);
         return first && line_ok && !walk->broken && whole ? VERDICT_ACCEPTED : VERDICT_FRAMING;
 }
 

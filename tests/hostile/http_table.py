@@ -274,6 +274,8 @@ TABLE.refuses(400, {
     "a bare LF after the request line": lambda m: request(m).replace(b"\r\n", b"\n", 1),
     "a bare LF after Host": header(host=b"Host: x\nX: y"),
     "a bare LF for the empty line": lambda m: request(m, length=b"Content-Length: %d\r\n\nX: y" % len(m)),
+    "NUL, a byte and LF, where CR LF would be as long": lambda m: (
+        line() + b"\r\nContent-Length: %d\r\nHost: x\0;\n\n" % len(m) + m),
     "CR CR LF": header(b"X: 1\r"),
     "LF CR": header(b"X: 1\n\rY: 2"),
     "CR LF CR": header(b"X: 1\r\n\rY: 2"),
