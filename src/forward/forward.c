@@ -20,7 +20,8 @@
 /* What has been staged for long lies on the disk alone: it is asked for so many files
  * at once, and not for one after the other. */
 #define AHEAD 64
-#define BATCH_MS 2000 /* one that took as long is large enough: a stop waits for it */
+#define FRESH_MS 60000 /* what came later is in memory still */
+#define BATCH_MS 2000  /* one that took as long is large enough: a stop waits for it */
 
 #define GONE "its staged file is gone, so it may have been sent; fspctl requeue sends it (again)"
 
@@ -33,6 +34,7 @@ struct batch {
         size_t count, ready;     /* read from the ledger; whole in the inbox, at the front */
         unsigned char *data;     /* of the file in hand */
         size_t room;
+        int64_t fresh_ms; /* wall clock: since then */
 
         /* Published, but not removed from staging as yet: where files were just
          * deleted, ext4 is slow to make new ones. */
@@ -138,9 +140,12 @@ static bool is_cut(const struct pass *pass, size_t done)
 static void read_ahead(const struct pass *pass, const struct batch *batch, size_t from, size_t to)
 {
         char file[NAME_SIZE];
-        for (size_t i = from; i < to && i < batch->count; i++)
+        for (size_t i = from; i < to && i < batch->count; i++) {
+                if (batch->rows[i].name.time_ms >= batch->fresh_ms)
+                        continue;
                 fsutil_read_ahead(pass->quarantine.staging_fd,
                                   name_format_file(&batch->rows[i].name, NAME_SUFFIX, file));
+        }
 }
 
 static int copy_batch(struct pass *pass, struct batch *batch)
@@ -148,6 +153,7 @@ static int copy_batch(struct pass *pass, struct batch *batch)
         int *results = batch->results, r = 0;
         size_t begun = 0;
         batch->ready = 0;
+        batch->fresh_ms = clock_wall_ms() - FRESH_MS;
         read_ahead(pass, batch, 0, AHEAD);
         while (r >= 0 && begun < batch->count && !is_cut(pass, begun)) {
                 read_ahead(pass, batch, begun + AHEAD, begun + AHEAD + 1);
