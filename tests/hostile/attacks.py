@@ -203,6 +203,7 @@ ATTACKS = {
 # Those that make it hold the most memory; and nearly as many attackers as listener.connections by default.
 MEMORY_ATTACKS = [name for name in ATTACKS if "large" in name or "many fields" in name]
 MOST_ATTACKERS = 4000
+COMING = 40  # seconds that a crowd has to come, on a slow machine
 
 
 def honest(address, seconds, results):
@@ -280,8 +281,8 @@ def attacker(attack, address, count, until):
     attack(address, count, until)
 
 
-def play(folder, name, seconds, attackers, settings=None):
-    """One attack on a new daemon; what was measured."""
+def play(folder, name, seconds, attackers, settings=None, crowd=0):
+    """One attack on a new daemon; what was measured.  The honest clients begin when it holds more than so many descriptors."""
     fsp = Fsp(folder, {"log": {"max_size": "1G"}, **(settings or {})}).start()
     pid = fsp.process.pid
     try:
@@ -291,13 +292,15 @@ def play(folder, name, seconds, attackers, settings=None):
         first_fds, first_log, cpu = descriptors(pid), log_bytes(fsp), cpu_seconds(pid)
         before, peak, results = fsp.status(), Peak(pid), multiprocessing.Queue()
         peak.start()
-        until = time.monotonic() + seconds
+        until = time.monotonic() + seconds + (COMING if crowd else 0)
         bad = multiprocessing.Process(target=attacker, args=(ATTACKS[name], fsp.address, attackers, until))
         good = multiprocessing.Process(target=honest, args=(fsp.address, seconds, results))
         bad.start()
+        if crowd:
+            wait_until(lambda: peak.fds > crowd, COMING, f"{crowd} attackers")
         good.start()
         measured = results.get(timeout=seconds + 60)
-        bad.join(timeout=30)
+        bad.join(timeout=0 if crowd else 30)
         bad.kill()
         good.join()
         cpu = cpu_seconds(pid) - cpu

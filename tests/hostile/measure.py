@@ -65,7 +65,7 @@ def measure_attacks(table, names, seconds, attackers):
 def measure_memory(table, names, seconds):
     for name in names:
         with tempfile.TemporaryDirectory(prefix="fspd-attack.") as folder:
-            found = play(folder, name, seconds, MOST_ATTACKERS)
+            found = play(folder, name, seconds, MOST_ATTACKERS, crowd=MOST_ATTACKERS // 2)
         table.line(f"memory, {MOST_ATTACKERS} with {name}", f"<= {BOUNDS['rss_mb']} MB", f"{found['rss_mb']} MB",
                    found["rss_mb"] <= BOUNDS["rss_mb"])
 
