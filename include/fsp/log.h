@@ -53,7 +53,11 @@ void log_mgr(enum log_level level, const char *format, ...) __attribute__((forma
 #define LOG_FLOOD_BYTES (1000U * 1000U)
 void log_isapi_at(enum log_level level, const char *file, int line, const char *format, ...)
         __attribute__((format(printf, 4, 5)));
-#define log_isapi(level, ...) log_isapi_at(level, FSP_FILE_NAME, __LINE__, __VA_ARGS__)
+/* Would a line be left out now?  Then it is counted as one that was, where the budget is why. */
+bool log_isapi_omits(enum log_level level);
+/* What stands behind level is made only for a line that is written. */
+#define log_isapi(level, ...)                                                                                \
+        (log_isapi_omits(level) ? (void)0 : log_isapi_at(level, FSP_FILE_NAME, __LINE__, __VA_ARGS__))
 /* The file's name without folders; the build defines it for each file. */
 #ifndef FSP_FILE_NAME
 #define FSP_FILE_NAME __FILE__

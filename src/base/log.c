@@ -256,6 +256,25 @@ void log_mgr(enum log_level level, const char *format, ...)
         write_mgr(level, text);
 }
 
+static void suppress(void)
+{
+        state.minute_suppressed++;
+        state.suppressed++;
+}
+
+bool log_isapi_omits(enum log_level level)
+{
+        LOCK_SCOPE();
+
+        if (level < state.level)
+                return true;
+        end_minute();
+        if (state.minute_suppressed == 0)
+                return false;
+        suppress(); /* full: a flood costs no formatting */
+        return true;
+}
+
 void log_isapi_at(enum log_level level, const char *file, int line, const char *format, ...)
 {
         char text[TEXT_BYTES];
@@ -264,22 +283,14 @@ void log_isapi_at(enum log_level level, const char *file, int line, const char *
 
         if (level < state.level)
                 return;
-        end_minute();
-        if (state.minute_suppressed) { /* full: a flood costs no formatting */
-                state.minute_suppressed++;
-                state.suppressed++;
-                return;
-        }
         va_start(arguments, format);
         size_t size = make_text(text, format, arguments);
         va_end(arguments);
         /* What stands around the text counts too, and the summary needs room. */
-        if (state.minute_bytes + size + (LINE_BYTES - TEXT_BYTES) > LOG_FLOOD_BYTES) {
-                state.minute_suppressed++;
-                state.suppressed++;
-                return;
-        }
-        write_isapi(level, file, line, text);
+        if (state.minute_bytes + size + (LINE_BYTES - TEXT_BYTES) > LOG_FLOOD_BYTES)
+                suppress();
+        else
+                write_isapi(level, file, line, text);
 }
 
 int log_setup(const char *directory, const char *format, ...)

@@ -162,6 +162,7 @@ static void connection_open(struct listener *listener, struct MHD_Connection *mh
                                            .front = arrival->front,
                                            .whole = arrival->engine == ENGINE_WHOLE,
                                            .trusted = limits_is_trusted(listener->config, &arrival->peer) };
+        (void)limits_format(&connection->peer, connection->peer_text);
         if (!capture_is_over(listener->capture) && (connection->first_head = malloc(arrival->head_size))) {
                 memcpy(connection->first_head, arrival->head, arrival->head_size);
                 connection->first_head_size = arrival->head_size;

@@ -38,8 +38,9 @@ struct connection {
         int fd;
         struct client *client;      /* counted there; never NULL */
         struct client_address peer; /* who connected */
-        bool trusted;               /* a proxy whose X-Forwarded-For is believed */
-        uint64_t bytes_idle;        /* received when last seen between requests */
+        char peer_text[INET6_ADDRSTRLEN];
+        bool trusted;         /* a proxy whose X-Forwarded-For is believed */
+        uint64_t bytes_idle;  /* received when last seen between requests */
         uint64_t bytes_past;  /* read of earlier requests, and of the head of this one: so many at least */
         uint64_t bytes_ended; /* read when one in chunks ended; 0: none, or another came */
         int64_t started_ms;   /* of the request being received, or of its answer; 0: none */

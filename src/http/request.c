@@ -76,7 +76,7 @@ void request_free_spare(struct listener *listener)
 static void note_peer(struct request *request)
 {
         request->client = request->connection->peer;
-        (void)limits_format(&request->client, request->intake.client_address);
+        memcpy(request->intake.client_address, request->connection->peer_text, INET6_ADDRSTRLEN);
 }
 
 /* Whom a trusted proxy names, one hop back. */

@@ -28,7 +28,15 @@ static size_t utf16_size(const unsigned char *text, size_t size)
         size_t units = 0, at = 0;
 
         while (at < size) {
-                uint64_t word;
+                uint64_t word, words[4];
+                if (size - at >= sizeof words) {
+                        memcpy(words, text + at, sizeof words);
+                        if (((words[0] | words[1] | words[2] | words[3]) & HIGH_BITS) == 0) {
+                                units += sizeof words;
+                                at += sizeof words;
+                                continue;
+                        }
+                }
                 if (size - at >= sizeof word) {
                         memcpy(&word, text + at, sizeof word);
                         if ((word & HIGH_BITS) == 0) {

@@ -2,13 +2,13 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <inttypes.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <string.h>
 #include <time.h>
 
 #define ID_LENGTH 33 /* 19 of time, '-', 4 of node, '-', 8 of sequence */
+
+static const char digits[] = "0123456789ABCDEF";
 
 #define TIME_END_MS INT64_C(253402300800000) /* of the year 9999 */
 
@@ -17,20 +17,37 @@ bool name_is_sound(const struct message_name *name)
         return name->time_ms >= 0 && name->time_ms < TIME_END_MS && name->node <= 0xFFFF;
 }
 
+/* So many digits of ours; gives what is behind them. */
+static char *put_digits(char *text, int count, unsigned base, uint32_t value)
+{
+        for (int i = count - 1; i >= 0; i--, value /= base)
+                text[i] = digits[value % base];
+        return text + count;
+}
+
+/* Each message has its name made three times, so not by printf. */
 const char *name_format_file(const struct message_name *name, const char *suffix, char ret_file[NAME_SIZE])
 {
         time_t seconds = (time_t)(name->time_ms / 1000);
         struct tm tm;
-        assert(name_is_sound(name));
+        assert(name_is_sound(name) && strlen(suffix) < NAME_SIZE - ID_LENGTH);
         struct tm *broken = gmtime_r(&seconds, &tm);
         assert(broken);
         (void)broken;
-        int length =
-                snprintf(ret_file, NAME_SIZE, "%04d%02d%02dT%02d%02d%02d%03dZ-%04X-%08" PRIX32 "%s",
-                         (tm.tm_year + 1900) % 10000, tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min,
-                         tm.tm_sec, (int)(name->time_ms % 1000), name->node, (uint32_t)name->seq, suffix);
-        assert(length > 0 && length < NAME_SIZE);
-        (void)length;
+        char *at = put_digits(ret_file, 4, 10, (uint32_t)tm.tm_year + 1900);
+        at = put_digits(at, 2, 10, (uint32_t)tm.tm_mon + 1);
+        at = put_digits(at, 2, 10, (uint32_t)tm.tm_mday);
+        *at++ = 'T';
+        at = put_digits(at, 2, 10, (uint32_t)tm.tm_hour);
+        at = put_digits(at, 2, 10, (uint32_t)tm.tm_min);
+        at = put_digits(at, 2, 10, (uint32_t)tm.tm_sec);
+        at = put_digits(at, 3, 10, (uint32_t)(name->time_ms % 1000));
+        *at++ = 'Z';
+        *at++ = '-';
+        at = put_digits(at, 4, 16, name->node);
+        *at++ = '-';
+        at = put_digits(at, 8, 16, (uint32_t)name->seq);
+        strcpy(at, suffix);
         return ret_file;
 }
 
@@ -42,7 +59,6 @@ const char *name_format_id(const struct message_name *name, char ret_id[NAME_SIZ
 /* So many digits of ours at *text; it is moved behind them. */
 static bool read_digits(const char **text, int count, int base, uint32_t *ret_value)
 {
-        static const char digits[] = "0123456789ABCDEF";
         uint32_t value = 0;
         for (; count > 0; count--, (*text)++) {
                 const char *digit = **text ? strchr(digits, **text) : NULL;

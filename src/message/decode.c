@@ -87,7 +87,7 @@ static inline size_t count_plain_utf8(const unsigned char *in)
         return other == 0 ? 8 : (size_t)__builtin_ctzll(other) / 8;
 }
 
-static bool check_utf8(const unsigned char *text, size_t size)
+static size_t take_utf8(const unsigned char *text, size_t size, char *out)
 {
         size_t at = 0;
 
@@ -103,10 +103,11 @@ static bool check_utf8(const unsigned char *text, size_t size)
                 if (c >= 0x80)
                         length = text_utf8_next(text + at, size - at, &c);
                 if (length == 0 || !is_xml_character(c))
-                        return false;
+                        return NOT_DECODED;
                 at += length;
         }
-        return true;
+        memcpy(out, text, size);
+        return size;
 }
 
 /* Up to three bytes for one unit, four for a pair. */
@@ -130,6 +131,23 @@ static char *put_utf8(char *out, uint32_t c)
         return out;
 }
 
+#define BLOCK 16
+
+/* Packs so many units into as many bytes; false when one of them is not from 0x20 to 0x7F.
+ * Without a branch a character, so that compilers take many at once. */
+static inline bool pack_block_utf16(const unsigned char *in, bool big, char *out)
+{
+        uint16_t units[BLOCK], other = 0;
+
+        memcpy(units, in, sizeof units);
+        for (size_t i = 0; i < BLOCK; i++) {
+                uint16_t unit = big ? be16toh(units[i]) : le16toh(units[i]);
+                other |= (uint16_t)(unit | (uint16_t)(unit - 0x20));
+                out[i] = (char)unit;
+        }
+        return (other & 0xFF80) == 0;
+}
+
 /* Packs four units into four bytes; gives how many of them, from the first on,
  * are from 0x20 to 0x7F and so stand there rightly. */
 static inline size_t pack_plain_utf16(const unsigned char *in, bool big, char *out)
@@ -145,16 +163,21 @@ static inline size_t pack_plain_utf16(const unsigned char *in, bool big, char *o
         return other == 0 ? 4 : (size_t)__builtin_ctzll(other) / 16;
 }
 
-/* out holds three bytes for each unit.  Always inlined with a constant big, so
- * that the loop has no branch on it. */
-static inline __attribute__((always_inline)) size_t decode_utf16(const unsigned char *in, size_t size,
-                                                                 bool big, char *out)
-{
-        const unsigned char *end = in + size;
-        char *start = out;
+struct utf16 {
+        const unsigned char *in, *end;
+        char *out; /* three bytes for each unit */
+};
 
-        while (in < end) {
-                if (end - in >= 8) {
+/* Up to stop, or the pair there; false when something is no text.  This one and the next are
+ * always inlined with a constant big, so that the loops have no branch on it. */
+static inline __attribute__((always_inline)) bool decode_any(struct utf16 *text, const unsigned char *stop,
+                                                             bool big)
+{
+        const unsigned char *in = text->in;
+        char *out = text->out;
+
+        while (in < stop) {
+                if (stop - in >= 8) {
                         size_t plain = pack_plain_utf16(in, big, out);
                         in += plain * 2;
                         out += plain;
@@ -164,19 +187,38 @@ static inline __attribute__((always_inline)) size_t decode_utf16(const unsigned 
                 uint32_t c = (uint32_t)in[big ? 0 : 1] << 8 | in[big ? 1 : 0];
                 in += 2;
                 if (c >= 0xD800 && c <= 0xDFFF) {
-                        if (c >= 0xDC00 || in == end)
-                                return NOT_DECODED;
+                        if (c >= 0xDC00 || in == text->end)
+                                return false;
                         uint32_t low = (uint32_t)in[big ? 0 : 1] << 8 | in[big ? 1 : 0];
                         if (low < 0xDC00 || low > 0xDFFF)
-                                return NOT_DECODED;
+                                return false;
                         in += 2;
                         c = 0x10000 + ((c - 0xD800) << 10 | (low - 0xDC00));
                 }
                 if (!is_xml_character(c))
-                        return NOT_DECODED;
+                        return false;
                 out = put_utf8(out, c);
         }
-        return (size_t)(out - start);
+        text->in = in;
+        text->out = out;
+        return true;
+}
+
+static inline __attribute__((always_inline)) size_t decode_utf16(const unsigned char *in, size_t size,
+                                                                 bool big, char *out)
+{
+        struct utf16 text = { .in = in, .end = in + size, .out = out };
+
+        while (text.in < text.end) {
+                bool whole = text.end - text.in >= 2 * BLOCK;
+                if (whole && pack_block_utf16(text.in, big, text.out)) {
+                        text.in += 2 * BLOCK;
+                        text.out += BLOCK;
+                } else if (!decode_any(&text, whole ? text.in + 2 * BLOCK : text.end, big)) {
+                        return NOT_DECODED;
+                }
+        }
+        return (size_t)(text.out - out);
 }
 
 /* in is white space alone, see find_end. */
@@ -221,28 +263,27 @@ enum verdict decode_message(struct decode_buffer *buffer, const unsigned char *b
         if (end == start)
                 return VERDICT_EMPTY;
 
-        const char *text = (const char *)bytes + start;
         size_t text_size = end - start;
-        if (form == FORM_UTF8) {
-                if (!check_utf8(bytes + start, text_size))
-                        text_size = NOT_DECODED;
-        } else {
-                if (reserve(buffer, (staged_size - start) / 2 * 3) < 0)
-                        return VERDICT_BUSY;
-                text = buffer->data;
-                text_size = form == FORM_UTF16BE
-                                    ? decode_utf16(bytes + start, text_size, true, buffer->data)
-                                    : decode_utf16(bytes + start, text_size, false, buffer->data);
-        }
+        if (reserve(buffer, (form == FORM_UTF8 ? text_size : (staged_size - start) / 2 * 3) + 1) < 0)
+                return VERDICT_BUSY;
+        char *text = buffer->data;
+        if (form == FORM_UTF8)
+                text_size = take_utf8(bytes + start, text_size, text);
+        else if (form == FORM_UTF16BE)
+                text_size = decode_utf16(bytes + start, text_size, true, text);
+        else
+                text_size = decode_utf16(bytes + start, text_size, false, text);
         if (text_size == NOT_DECODED) {
                 *ret_why = form == FORM_UTF8 ? "not valid UTF-8, or a character that XML does not allow"
                                              : "not valid UTF-16, or a character that XML does not allow";
                 return VERDICT_ENCODING;
         }
         *ret_decoded = (struct decoded){ .text = text, .size = text_size, .staged_size = staged_size };
-        if (form == FORM_UTF16LE)
-                ret_decoded->whole_size = text_size + append_white_utf16le(bytes + end, staged_size - end,
-                                                                           buffer->data + text_size);
+        if (form == FORM_UTF16LE) {
+                text_size += append_white_utf16le(bytes + end, staged_size - end, text + text_size);
+                ret_decoded->whole_size = text_size;
+        }
+        text[text_size] = '\0';
         return VERDICT_ACCEPTED;
 }
 

@@ -15,18 +15,18 @@ struct decode_buffer {
 };
 
 struct decoded {
-        const char *text; /* no BOM, no trailing NULs and white space; not NUL-terminated */
+        const char *text; /* no BOM, no trailing NULs and white space */
         size_t size;
         size_t staged_size; /* of the bytes given: without the trailing NULs */
         /* Of the text that goes on behind size with the white space at its end, and so is, strictly
-         * transcoded, all of what is staged but its BOM; 0 where that is not UTF-16LE. */
+         * transcoded, all of what is staged but its BOM; 0 where that is not UTF-16LE.  A NUL
+         * follows, or else behind size. */
         size_t whole_size;
 };
 
 /* Takes UTF-8, UTF-16LE and UTF-16BE, with a BOM or without.  The text lies in
- * bytes itself (UTF-8) or in buffer, so it lives as long as both are left alone.
- * It holds only characters that XML 1.0 allows.  VERDICT_ACCEPTED,
- * VERDICT_EMPTY, VERDICT_ENCODING, or VERDICT_BUSY without memory. */
+ * buffer, so it lives as long as that is left alone.  It holds only characters that XML 1.0 allows.
+ * VERDICT_ACCEPTED, VERDICT_EMPTY, VERDICT_ENCODING, or VERDICT_BUSY without memory. */
 enum verdict decode_message(struct decode_buffer *buffer, const unsigned char *bytes, size_t size,
                             struct decoded *ret_decoded, const char **ret_why);
 void decode_buffer_free(struct decode_buffer *buffer);

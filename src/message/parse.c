@@ -144,6 +144,23 @@ void parser_free(struct parser *parser)
         free(parser);
 }
 
+/* xmlCtxtReadMemory would copy the text, and ask the copy for more at its end again and again.
+ * Makes no document, as no handler here builds one; the flags tell all. */
+static bool read_in_place(xmlParserCtxt *context, const char *text)
+{
+        xmlCtxtReset(context);
+        xmlParserInput *input = xmlNewStringInputStream(context, (const xmlChar *)text);
+        if (!input)
+                return false;
+        if (inputPush(context, input) < 0) {
+                xmlFreeInputStream(input);
+                return false;
+        }
+        (void)xmlCtxtUseOptions(context, XML_PARSE_NONET | XML_PARSE_IGNORE_ENC); /* both are known */
+        (void)xmlParseDocument(context);                                          /* as above */
+        return true;
+}
+
 enum verdict parser_read(struct parser *parser, enum config_validate validate, const char *text, size_t size,
                          struct report *report, const char **ret_why)
 {
@@ -157,8 +174,8 @@ enum verdict parser_read(struct parser *parser, enum config_validate validate, c
         xmlParserCtxt *context = parser->context;
         *parser = (struct parser){ .context = context, .facts = { .report = report } };
 
-        /* Gives no document, as no handler here builds one; the flags tell all. */
-        (void)xmlCtxtReadMemory(context, text, (int)size, NULL, NULL, XML_PARSE_NONET | XML_PARSE_IGNORE_ENC);
+        if (!read_in_place(context, text))
+                return VERDICT_BUSY;
         if (context->errNo == XML_ERR_NO_MEMORY)
                 return VERDICT_BUSY; /* not the message's fault */
         if (parser->verdict != VERDICT_ACCEPTED) {
