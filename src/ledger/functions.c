@@ -4,7 +4,6 @@
 #include "fsp/catalog.h"
 #include "fsp/errors.h"
 #include "fsp/text.h"
-#include <jansson.h>
 
 /* The count of arguments is not looked at: SQLite has checked it. */
 static void seal(sqlite3_context *context, int count, sqlite3_value **values)
@@ -33,13 +32,13 @@ static void state_error(sqlite3_context *context, int count, sqlite3_value **val
 static void state_param(sqlite3_context *context, int count, sqlite3_value **values)
 {
         const char *list = (const char *)sqlite3_value_text(values[0]);
-        json_t *params = list ? json_loads(list, 0, NULL) : NULL;
-        const char *text = json_string_value(json_array_get(params, 0));
+        struct params_text text = { 0 };
+        const char *param = params_next(&list, &text);
 
         (void)count;
-        if (text)
-                sqlite3_result_text(context, text, -1, SQLITE_TRANSIENT);
-        json_decref(params);
+        if (param)
+                sqlite3_result_text(context, param, (int)text.size, SQLITE_TRANSIENT);
+        params_free(&text);
 }
 
 /* Null matches nothing. */

@@ -4,7 +4,7 @@
 
 #include "fsp/delivery.h"
 #include "fsp/histogram.h"
-#include "params.h"
+#include "fsp/params.h"
 
 #include <pthread.h>
 #include <sqlite3.h>

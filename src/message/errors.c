@@ -1,10 +1,10 @@
 /* errors: codes found in texts, and what they mean. */
 #include "fsp/errors.h"
+#include "fsp/params.h"
 #include "message/errors_table.h"
 #include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -120,18 +120,12 @@ int64_t errors_in_details(const char *details)
 
 int64_t errors_in_state(const char *params_json, const char *details)
 {
-        json_t *params = params_json ? json_loads(params_json, 0, NULL) : NULL, *param;
+        struct params_text text = { 0 };
         int64_t code = ERRORS_NONE;
-        size_t i;
 
-        json_array_foreach(params, i, param)
-        {
-                const char *text = json_string_value(param);
-
-                if (code == ERRORS_NONE && text)
-                        code = errors_parse(text);
-        }
-        json_decref(params);
+        for (const char *param; code == ERRORS_NONE && (param = params_next(&params_json, &text));)
+                code = errors_parse(param);
+        params_free(&text);
         return code == ERRORS_NONE ? errors_in_details(details) : code;
 }
 

@@ -1,18 +1,36 @@
-/* src/ledger/params.h: the column is JSON, and says what the message said. */
-#include "ledger/params.h"
+/* include/fsp/params.h: the column is JSON, says what the message said, and is read again. */
+#include "fsp/params.h"
 
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
+static void expect_read(const char *array, const char *const *params, size_t count)
+{
+        struct params_text one = { 0 };
+        for (size_t i = 0; i < count; i++) {
+                const char *param = params_next(&array, &one);
+                assert_non_null(param);
+                assert_string_equal(param, params[i]);
+                assert_int_equal(one.size, strlen(params[i]));
+        }
+        assert_null(params_next(&array, &one));
+        assert_null(params_next(&array, &one)); /* and for ever */
+        params_free(&one);
+}
+
 static void expect_round_trip(struct params_text *text, const char *const *params, size_t count)
 {
         assert_int_equal(params_write(text, params, count), 0);
+        char *written = strndup(text->text, text->size);
+        expect_read(written, params, count);
+        free(written);
         json_t *array = json_loadb(text->text, text->size, 0, NULL);
         assert_true(json_is_array(array));
         assert_int_equal(json_array_size(array), count);
@@ -78,9 +96,55 @@ static void test_all_escaped(void **state)
         params_free(&text);
 }
 
+static void test_blanks(void **state)
+{
+        (void)state;
+        const char *const params[] = { "a", " b " };
+        expect_read(" [ \"a\" ,\t\" b \"\r\n] ", params, 2);
+        expect_read("[ ]", NULL, 0);
+}
+
+/* What a damaged row may say: what stands before the fault is read, nothing behind it. */
+static void test_no_array(void **state)
+{
+        (void)state;
+        static const char *const none[] = { "",
+                                            " ",
+                                            "no list",
+                                            "\"a\"",
+                                            "{\"a\"}",
+                                            "[",
+                                            "[]",
+                                            "[1]",
+                                            "[a]",
+                                            "[\"",
+                                            "[\"a",
+                                            "[\"a\\",
+                                            "[\"\\u",
+                                            "[\"\\u0",
+                                            "[\"\\u00",
+                                            "[\"\\u001",
+                                            "[\"\\u001\"]",
+                                            "[\"\\u00G0\"]",
+                                            "[\"\\u0000\"]",
+                                            "[\"\\u0100\"]",
+                                            "[\"\\n\"]",
+                                            "[[\"a\"]]" };
+        for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+                expect_read(none[i], NULL, 0);
+        expect_read(NULL, NULL, 0);
+        const char *const params[] = { "a" };
+        static const char *const one[] = { "[\"a\"",         "[\"a\" \"b\"]", "[\"a\",b]",
+                                           "[\"a\",,\"b\"]", "[\"a\",\"b]",   "[\"a\"],\"b" };
+        for (size_t i = 0; i < sizeof(one) / sizeof(one[0]); i++)
+                expect_read(one[i], params, 1);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_blanks),
+                cmocka_unit_test(test_no_array),
                 cmocka_unit_test(test_none),
                 cmocka_unit_test(test_plain),
                 cmocka_unit_test(test_each_character_at_each_place),

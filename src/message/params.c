@@ -1,4 +1,5 @@
-#include "params.h"
+/* params: see include/fsp/params.h. */
+#include "fsp/params.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -7,6 +8,8 @@
 #include <string.h>
 
 #define LONGEST_ESCAPE 6 /* \u001F */
+
+static const char hex[] = "0123456789ABCDEF";
 
 static int make_room(struct params_text *text, size_t more)
 {
@@ -23,7 +26,6 @@ static int make_room(struct params_text *text, size_t more)
 
 static char *put_escaped(char *out, unsigned char c)
 {
-        static const char hex[] = "0123456789ABCDEF";
         *out++ = '\\';
         if (c >= 0x20) {
                 *out++ = (char)c;
@@ -92,6 +94,73 @@ int params_write(struct params_text *text, const char *const *params, size_t cou
         }
         text->text[text->size++] = ']';
         return 0;
+}
+
+static const char *skip_blanks(const char *in)
+{
+        return in + strspn(in, " \t\r\n");
+}
+
+/* The value of two digits of hex; negative when they are none. */
+static int read_hex(const char *in)
+{
+        int value = 0;
+        for (int i = 0; i < 2; i++) {
+                const char *digit = in[i] ? strchr(hex, in[i]) : NULL;
+                if (!digit)
+                        return -1;
+                value = value * 16 + (int)(digit - hex);
+        }
+        return value;
+}
+
+/* What stands behind a backslash; NULL when put_escaped does not write it. */
+static const char *read_escaped(const char *in, char *out)
+{
+        if (*in == '"' || *in == '\\') {
+                *out = *in;
+                return in + 1;
+        }
+        int value = strncmp(in, "u00", 3) == 0 ? read_hex(in + 3) : -1;
+        if (value <= 0)
+                return NULL;
+        *out = (char)value;
+        return in + 5;
+}
+
+/* Behind its first quote; gives what is behind its last. */
+static const char *read_string(const char *in, struct params_text *text)
+{
+        text->size = 0;
+        for (;;) {
+                size_t plain = strcspn(in, "\"\\");
+                if (make_room(text, plain + 2) < 0)
+                        return NULL;
+                memcpy(text->text + text->size, in, plain);
+                text->size += plain;
+                in += plain;
+                if (*in != '\\')
+                        break;
+                in = read_escaped(in + 1, text->text + text->size++);
+                if (!in)
+                        return NULL;
+        }
+        text->text[text->size] = '\0';
+        return *in == '"' ? in + 1 : NULL;
+}
+
+const char *params_next(const char **array, struct params_text *text)
+{
+        const char *in = *array ? skip_blanks(*array) : "";
+        *array = NULL; /* nothing more, unless a string is found */
+        if (*in != '[' && *in != ',')
+                return NULL;
+        in = skip_blanks(in + 1);
+        if (*in != '"')
+                return NULL;
+        in = read_string(in + 1, text);
+        *array = in;
+        return in ? text->text : NULL;
 }
 
 void params_free(struct params_text *text)
