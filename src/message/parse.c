@@ -150,9 +150,7 @@ static bool read_in_place(xmlParserCtxt *context, const char *text)
 {
         xmlCtxtReset(context);
         xmlParserInput *input = xmlNewStringInputStream(context, (const xmlChar *)text);
-        if (!input)
-                return false;
-        if (inputPush(context, input) < 0) {
+        if (!input || inputPush(context, input) < 0) {
                 xmlFreeInputStream(input);
                 return false;
         }
