@@ -100,7 +100,7 @@ def forward_files(options):
 
 def growth_files(options):
     bursts = 2 * options.rounds * options.messages * (len(options.growth) + 1)
-    return 3 * sum(options.growth) + bursts + options.rows / 4
+    return 1.8 * sum(options.growth) + bursts + options.rows / 6
 
 
 def measure_forward(rig, options):

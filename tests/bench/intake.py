@@ -1,6 +1,4 @@
 """Bursts and hours of messages: the table, the goals' bursts, idle connections, each number of connections."""
-import math
-
 import peers
 from measure import Shot, say
 from peers import BenchError
@@ -10,6 +8,7 @@ STALL_MS = 1000       # no burst of the sweep has an answer that takes longer, b
 STALL_TRIES = 3
 STAGED_MS = 5000      # a sustained message is a file within this time
 FASTEST = 20000       # messages a second that may come: for the room needed
+LASTING = {"fspd": 12000, "nginx": 18000}  # for minutes
 STORERS = 3.1         # servers that make files, the naive one of a tenth
 
 
@@ -37,11 +36,14 @@ def measure_cells(rig, names, shots, rounds):
     return cells
 
 
+def table_shots(options):
+    return [Shot(connections, max(1, options.table // 8) if connections == 1 else options.table, body=body,
+                 new_connection=new)
+            for body in options.bodies for new in (False, True) for connections in options.connections]
+
+
 def measure_table(rig, options):
-    shots = [Shot(connections, max(1, options.table // 8) if connections == 1 else options.table, body=body,
-                  new_connection=new)
-             for body in options.bodies for new in (False, True) for connections in options.connections]
-    return {"cells": measure_cells(rig, options.peers, shots, options.rounds)}
+    return {"cells": measure_cells(rig, options.peers, table_shots(options), options.rounds)}
 
 
 def measure_burst(rig, options):
@@ -99,7 +101,7 @@ def staged_within(peer):
 
 
 def table_files(options):
-    return STORERS * options.rounds * options.table * 2 * len(options.connections) * len(options.bodies)
+    return STORERS * options.rounds * sum(shot.messages for shot in table_shots(options))
 
 
 def burst_files(options):
@@ -120,8 +122,8 @@ def sweep_files(options):
 
 
 def sustained_files(options):
-    """Of all slices; when there is less room, each is removed before the next."""
-    return 2 * options.sustained * 60 * FASTEST
+    """Of one slice of each: what was measured before is only removed for the next where it must be."""
+    return sum(LASTING.values()) * options.sustained * 60 / options.slices
 
 
 def measure_sustained(rig, options):
@@ -129,13 +131,12 @@ def measure_sustained(rig, options):
     seconds = options.sustained * 60
     slices = {name: [] for name in ("fspd", "nginx") if name in options.peers}
     shot = Shot(options.sustained_connections, seconds=seconds / options.slices)
-    roomy = rig.has_room(sustained_files(options))
-    if not rig.has_room(shot.seconds * FASTEST):
-        raise BenchError(f"{rig.work} has no room for {shot.seconds * FASTEST:,.0f} files: fewer minutes, more slices")
     for turn in range(options.slices):
         for name in turned(list(slices), turn):
-            if not roomy:
-                rig.make_room(math.inf)
+            files = shot.seconds * LASTING[name]
+            rig.make_room(files)
+            if not rig.has_room(files):
+                raise BenchError(f"{rig.work} has no room for {files:,.0f} files: fewer minutes, more slices")
             say(f"slice {turn + 1} of {options.slices}: {describe(shot)}, {shot.seconds:.0f} s")
             slices[name].append(rig.measure(name, shot, staged_within if name == "fspd" else None))
             say(f"  {name}: {slices[name][-1]['messages_per_second']:,.0f} messages/s "
