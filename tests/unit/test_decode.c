@@ -41,16 +41,19 @@ static enum verdict decode_copy(const void *bytes, size_t size, size_t *ret_stag
 /* All lengths of each piece, so that every way through the fast paths is taken. */
 static void every_form_gives_the_same_text(void **state)
 {
-        static const char *const pieces[] = { "a",   "\n", "\xC3\x84", "\xE6\x97\xA5", "\xF0\xA0\xAE\xB7",
-                                              "\x7F" };
+        static const char *const pieces[] = {
+                "a", "\n", "\xC3\x84", "\xE6\x97\xA5", "\xF0\xA0\xAE\xB7", "\x7F", "\xC2\x80", "\xC4\xA0"
+        };
+        static const char lower[] = "abcdefghijklmnopqrstabcdefghijklmnopqrst";
+        static const char upper[] = "ABCDEFGHIJKLMNOPQRSTABCDEFGHIJKLMNOPQRST";
+        const size_t around = sizeof lower - 1; /* more than two blocks of decode.c */
         char text[64];
 
         (void)state;
         for (size_t i = 0; i < sizeof pieces / sizeof pieces[0]; i++) {
-                for (size_t before = 0; before < 20; before++) {
-                        size_t size = (size_t)snprintf(text, sizeof text, "<%.*s%s%.*s>", (int)before,
-                                                       "abcdefghijklmnopqrst", pieces[i], (int)(20 - before),
-                                                       "ABCDEFGHIJKLMNOPQRST");
+                for (size_t before = 0; before < around; before++) {
+                        size_t size = (size_t)snprintf(text, sizeof text, "<%.*s%s%.*s>", (int)before, lower,
+                                                       pieces[i], (int)(around - before), upper);
                         for (enum message_form form = AS_UTF8; form < MESSAGE_FORMS; form++) {
                                 struct bytes bytes = make_form(text, size, form);
                                 struct decoded decoded;
@@ -68,12 +71,12 @@ static void control_characters_are_refused_at_every_place(void **state)
 {
         (void)state;
         for (unsigned c = 1; c < 0x20; c++) {
-                for (size_t at = 1; at < 24; at++) {
-                        char text[25];
+                for (size_t at = 1; at < 40; at++) {
+                        char text[41];
                         memset(text, 'x', sizeof text);
                         text[0] = '<';
                         text[at] = (char)c;
-                        text[24] = '>';
+                        text[40] = '>';
                         bool allowed = c == '\t' || c == '\n' || c == '\r';
                         for (enum message_form form = AS_UTF8; form < MESSAGE_FORMS; form++) {
                                 struct bytes bytes = make_form(text, sizeof text, form);
