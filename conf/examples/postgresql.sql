@@ -12,7 +12,8 @@ SET LOCAL client_min_messages = warning;
 CREATE SCHEMA IF NOT EXISTS fspd;
 SET LOCAL search_path = fspd;
 
--- Up to which message each node is loaded.
+-- After which message each node is asked for more: the last but one that came, for
+-- an export can end between two StateMessages of its last one.
 CREATE TABLE IF NOT EXISTS node (
     name text PRIMARY KEY,
     last_id text COLLATE "C",
@@ -57,7 +58,8 @@ BEGIN
         ON CONFLICT DO NOTHING;
     GET DIAGNOSTICS added = ROW_COUNT;
     UPDATE node SET loaded = now(),
-            last_id = greatest(last_id, (SELECT max(line ->> 'id' COLLATE "C") FROM incoming))
+            last_id = greatest(last_id, (SELECT DISTINCT line ->> 'id' COLLATE "C" AS id FROM incoming
+                ORDER BY id DESC OFFSET 1 LIMIT 1))
         WHERE name = node_name;
     DELETE FROM incoming;
     RETURN added;

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from fsp import ROOT
-from messages import body
+from messages import body, document, machine, state_message, token, utf16
 from test_viewer_numbers import make_message
 
 EXAMPLES = ROOT / "conf" / "examples"
@@ -177,25 +177,43 @@ def test_two_nodes_are_one_fleet(make_fleet, make_fsp):
     assert len(ids) == 2 and len({row["number"] for row in ids}) == 2, ids
 
 
-def test_what_breaks_off_loads_nothing_and_goes_on_later(make_fleet, tmp_path):
+@pytest.fixture
+def cut_load(tmp_path):
+    """Loads what a shell's filter leaves of the export, whose end is told as that of the script."""
+    def cut(fleet, name, what, ending):
+        script, node = tmp_path / "cut", fleet.nodes[name]
+        script.write_text(f'#!/bin/sh\n"$@" | {what}\nexit {ending}\n')
+        script.chmod(0o755)
+        command = [LOAD, name, script, node.bin / "fspctl", "-c", node.config, "export"]
+        return subprocess.run(list(map(str, command)), env=fleet.env, capture_output=True, text=True, check=False)
+    return cut
+
+
+def test_what_breaks_off_loads_nothing_and_goes_on_later(make_fleet, cut_load):
     dice, fleet = random.Random(SEED), make_fleet("fsp01")
     got, _ = send(dice, fleet.nodes, 30)
-    broken = tmp_path / "broken"
-    broken.write_text('#!/bin/sh\n"$@" | head -c 2000\nexit 1\n')
-    broken.chmod(0o755)
-    node = fleet.nodes["fsp01"]
-    command = [LOAD, "fsp01", broken, node.bin / "fspctl", "-c", node.config, "export"]
-    for ending in ("exit 1", "exit 0"):  # told as a failure, and not
-        broken.write_text(broken.read_text().rsplit("exit", 1)[0] + ending + "\n")
-        done = subprocess.run(list(map(str, command)), env=fleet.env, capture_output=True, text=True, check=False)
+    for what, ending in (("head -n 4", 1), ("head -n 4 | head -c -9", 1), ("head -n 4 | head -c -9", 0)):
+        done = cut_load(fleet, "fsp01", what, ending)
         assert done.returncode != 0, done
         assert fleet.ask("SELECT * FROM fspd.message") == []
     assert fleet.load("fsp01", "--no-such-option").returncode != 0
     assert fleet.loaded("fsp01") == got["fsp01"]
 
 
-def test_words_of_clients_arrive_as_they_are(make_fleet):
+def test_an_export_that_ends_within_a_message_is_completed_by_the_next(make_fleet, cut_load):
+    """Cut between two lines and told as a success, which no reader of lines can see."""
+    fleet = make_fleet("fsp01")
+    for _ in range(3):
+        states = "".join(state_message(state=state) for state in (100, 301, 400))
+        fleet.nodes["fsp01"].accept(utf16(document(machine(more=f"<Mark>{token()}</Mark>"), states)))
+    for lines, new in ((5, 5), (4, 2), (2, 1)):  # of all nine, then of those after the first and the second message
+        done = cut_load(fleet, "fsp01", f"head -n {lines}", 0)
+        assert (done.returncode, done.stdout) == (0, f"fsp01: {new} new state messages\n"), done
+    assert fleet.loaded("fsp01") == 1
+    assert fleet.loaded("fsp01") == 0
 
+
+def test_words_of_clients_arrive_as_they_are(make_fleet):
     fleet = make_fleet("fsp01")
     hostile = "a\\b\"c'd\te,f\\N \\. \u2028 \U0001F600 {1} $$ :'node'"
     escaped = hostile.replace("&", "&amp;").replace("<", "&lt;")
