@@ -126,8 +126,16 @@ static int check_version(sqlite3 *db, bool create)
         return create ? migrate(db, version) : -EUCLEAN;
 }
 
+/* Nobody asks how much memory SQLite has, and to count it all threads would take one lock at
+ * each allocation.  Where another has set SQLite up before, it counts. */
+static void stop_counting_memory(void)
+{
+        (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+}
+
 int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
 {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         /* The size of the WAL is bounded by checkpoints of the writer's own
          * making, after the answers are out; never inside a commit. */
         static const char first[] = "PRAGMA page_size = 8192;"
@@ -141,6 +149,7 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
                                     "PRAGMA cell_size_check = ON;"
                                     "PRAGMA temp_store = MEMORY;"
                                     "PRAGMA cache_size = -4096;";
+        (void)pthread_once(&once, stop_counting_memory); /* cannot fail */
         sqlite3 *db = NULL;
         struct stat st;
         bool is_new = stat(path, &st) < 0 || st.st_size == 0;

@@ -1,13 +1,13 @@
 /* params: see include/fsp/params.h. */
 #include "fsp/params.h"
 
-#include <endian.h>
 #include <errno.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define LONGEST_ESCAPE 6 /* \u001F */
+#define BLOCK 16
 
 static const char hex[] = "0123456789ABCDEF";
 
@@ -37,19 +37,21 @@ static char *put_escaped(char *out, unsigned char c)
         return out + 5;
 }
 
-/* How many of the eight characters, from the first on, stand as they are.  A
- * borrow spoils only those behind the first that does not. */
-static size_t count_plain(const char *in)
+static bool is_plain(unsigned char c)
 {
-        const uint64_t ones = 0x0101010101010101U, highs = 0x8080808080808080U;
-        uint64_t word;
-        memcpy(&word, in, sizeof(word));
-        word = le64toh(word);
-        uint64_t quote = word ^ (ones * '"'), backslash = word ^ (ones * '\\');
-        uint64_t other = ((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) |
-                         ((backslash - ones) & ~backslash);
-        other &= highs;
-        return other == 0 ? 8 : (size_t)__builtin_ctzll(other) / 8;
+        return (c >= 0x20) & (c != '"') & (c != '\\'); /* without a branch, for put_block */
+}
+
+/* So many characters as they are; false when one of them does not stand so.  Compilers take all
+ * of them at once. */
+static inline bool put_block(char *out, const char *in)
+{
+        unsigned char bytes[BLOCK], other = 0;
+        memcpy(bytes, in, BLOCK);
+        for (size_t i = 0; i < BLOCK; i++)
+                other |= (unsigned char)!is_plain(bytes[i]);
+        memcpy(out, bytes, BLOCK);
+        return other == 0;
 }
 
 static char *put_string(char *out, const char *in, size_t size)
@@ -57,19 +59,18 @@ static char *put_string(char *out, const char *in, size_t size)
         const char *end = in + size;
         *out++ = '"';
         while (in < end) {
-                if (end - in >= 8) {
-                        size_t plain = count_plain(in);
-                        memcpy(out, in, 8);
-                        in += plain;
-                        out += plain;
-                        if (plain == 8)
-                                continue;
+                if (end - in >= BLOCK && put_block(out, in)) {
+                        in += BLOCK;
+                        out += BLOCK;
+                        continue;
                 }
-                unsigned char c = (unsigned char)*in++;
-                if (c < 0x20 || c == '"' || c == '\\')
-                        out = put_escaped(out, c);
-                else
-                        *out++ = (char)c;
+                const char *until = end - in >= BLOCK ? in + BLOCK : end;
+                for (; in < until; in++) {
+                        if (is_plain((unsigned char)*in))
+                                *out++ = *in;
+                        else
+                                out = put_escaped(out, (unsigned char)*in);
+                }
         }
         *out++ = '"';
         return out;

@@ -61,12 +61,12 @@ static void test_plain(void **state)
         params_free(&text);
 }
 
-/* Each character at each place of strings of each length, since eight are looked at together. */
+/* Each character at each place of strings of each length, since sixteen are looked at together. */
 static void test_each_character_at_each_place(void **state)
 {
         (void)state;
         struct params_text text = { 0 };
-        char string[33];
+        char string[41];
         const char *const params[] = { string, "behind" };
         for (size_t size = 1; size < sizeof(string); size++) {
                 for (size_t place = 0; place < size; place++) {
