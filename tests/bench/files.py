@@ -10,7 +10,7 @@ import time
 
 import peers
 from intake import turned
-from measure import Shot, process_cpu, resident_mb, say
+from measure import Shot, discard_ledger, process_cpu, resident_mb, say
 from peers import BenchError
 
 RUN_SECONDS = 3600
@@ -229,4 +229,5 @@ def measure_growth(rig, options):
             say(f"  forwarding {forwards[-1]['files']:,}: {forwards[-1]['us_per_file']:.0f} µs a file")
     finally:
         growth.peer.stop()
+    discard_ledger(growth.peer.folder)
     return {"points": points, "forwards": forwards}
