@@ -9,17 +9,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A table of memory: 8 MB, and full when half of its places are taken.  So an empty one has room
- * for a storm of 250,000 messages: to move a digest costs a third of what its message does. */
+/* A table of memory: 4 MB, and full when half of its places are taken. */
 #ifndef TABLE_BITS /* smaller in a test */
-#define TABLE_BITS 19
+#define TABLE_BITS 18
 #endif
 #define TABLE_PLACES (1U << TABLE_BITS)
 #define TABLE_MOST (TABLE_PLACES / 2)
 /* Moved for each message that comes, so that one table is empty long before the other is full;
  * so many together, which are neighbours in `seen`, that not every commit writes a page of it. */
 #define MOVED_FOR_EACH 2
-#define MOVED_AT_ONCE (TABLE_MOST / 1024)
+#define MOVED_AT_ONCE (TABLE_MOST / 512)
 #define TIDY_ROWS 1000
 #define DAY_MS INT64_C(86400000)
 

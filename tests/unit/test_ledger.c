@@ -280,6 +280,14 @@ static void statistics_are_no_damage(void **state)
         assert_int_equal(store_receive("a", NULL), VERDICT_DUPLICATE);
 }
 
+static void memory_is_not_counted(void **state)
+{
+        (void)state;
+        store_open();
+        assert_int_equal(store_receive("a", NULL), VERDICT_ACCEPTED);
+        assert_int_equal(sqlite3_memory_used(), 0);
+}
+
 #define OLD_ROWS 1500
 #define STEP_ROWS 200 /* of retention.c, one each STEP_MS at most */
 #define STEP_MS 50
@@ -490,6 +498,7 @@ int main(void)
                 TEST(what_is_no_ledger_is_not_touched),
                 TEST(what_is_forwarded_and_old_is_removed_but_never_the_newest),
                 TEST(statistics_are_no_damage),
+                TEST(memory_is_not_counted),
                 TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
                 TEST(what_is_old_goes_also_behind_rows_of_a_clock_that_was_ahead),
                 TEST(who_waits_for_a_checkpoint_waits_for_a_short_one),
