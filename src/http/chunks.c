@@ -54,6 +54,6 @@ void chunks_look(struct listener *listener)
                 if (!request || request->phase != PHASE_BODY || !request->chunked || !is_dear(request))
                         continue;
                 request_give_up(request, VERDICT_FRAMING, "what surrounds its chunks is too long");
-                (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
+                memory_end(listener, c);
         }
 }

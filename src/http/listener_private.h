@@ -52,7 +52,7 @@ struct connection {
         bool reading;      /* of its next request, but that is not there yet */
         bool kept;         /* open after its first request */
         int64_t rested_ms; /* since when without a request, while kept; monotonic */
-        bool evicted;      /* shut down to make room; its end is on its way */
+        bool ended;        /* by us; libmicrohttpd has still to see that */
         char *first_head;  /* raw, while capturing; NULL: none or used up */
         size_t first_head_size;
         /* Where libmicrohttpd has the head; each later one is moved to the same
@@ -108,7 +108,7 @@ struct listener {
         unsigned kept_count;            /* connections that had a request already */
         unsigned small_count;           /* those of them that are not charged with all */
         unsigned chunked_count;         /* requests whose body comes in chunks */
-        size_t leaving;                 /* of memory: charges of the evicted */
+        size_t leaving;                 /* of memory: charges of the ended */
         int64_t look_ms;                /* monotonic: when memory_look and chunks_look are due; 0: not */
         size_t memory;                  /* of all bodies and connections in hand: see memory.c */
         struct porch *porch;
@@ -188,6 +188,8 @@ bool memory_charge_whole(struct listener *listener, struct connection *connectio
 /* From its first request on; keeps: for a next one, it is not only about to close. */
 void memory_note_kept(struct listener *listener, struct connection *connection, bool keeps);
 void memory_end_charge(struct listener *listener, struct connection *connection);
+/* Shuts it down; libmicrohttpd sees the end and cleans up. */
+void memory_end(struct listener *listener, struct connection *connection);
 /* As if memory were used up, but for places; false: nobody gives way. */
 bool memory_make_places(struct listener *listener);
 /* Charges those that were made small, and have something to read again. */
@@ -215,8 +217,10 @@ void chunks_look(struct listener *listener);
 void sweep_connections(struct listener *listener, int64_t now_ms);
 /* So many bytes have left the socket; UINT64_MAX: nobody knows. */
 uint64_t sweep_bytes_read(const struct connection *connection);
-/* Neither side has shut it down. */
-bool sweep_is_open(const struct connection *connection);
+/* Who shuts a connection down between two requests is libmicrohttpd or
+ * memory_end.  A client's reset looks like the former once it has been read. */
+enum our_side { OUR_SIDE_OPEN, OUR_SIDE_ENDED, OUR_SIDE_UNKNOWN };
+enum our_side sweep_our_side(const struct connection *connection);
 /* What libmicrohttpd has read by now is of its last request, unless that is known already. */
 void sweep_note_idle(struct connection *connection);
 /* "libmicrohttpd has read something since its last request." */

@@ -50,7 +50,7 @@ static bool is_coming_in(const struct connection *connection)
 
 static bool can_give_way(const struct connection *connection, const struct request *but, int64_t now_ms)
 {
-        return !connection->evicted &&
+        return !connection->ended &&
                (is_resting(connection, now_ms) || (is_coming_in(connection) && connection->request != but));
 }
 
@@ -105,13 +105,20 @@ static struct connection *find_victim(const struct listener *listener, const str
         return kept ? kept : slow;
 }
 
+void memory_end(struct listener *listener, struct connection *connection)
+{
+        if (connection->ended)
+                return;
+        connection->ended = true;
+        (void)shutdown(connection->fd, SHUT_RDWR); /* the client may have done it already */
+        listener->leaving += connection->charge;
+}
+
 static void evict(struct listener *listener, struct connection *victim)
 {
-        victim->evicted = true;
         if (victim->request)
                 request_give_up(victim->request, VERDICT_BUSY, "it gave way to others");
-        (void)shutdown(victim->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
-        listener->leaving += victim->charge;
+        memory_end(listener, victim);
 }
 
 static bool is_cleared(const char *page)
@@ -138,28 +145,38 @@ static size_t give_back_zeros(const char *start)
 
 /* libmicrohttpd clears, and so touches, all that it has for a connection after
  * each request.  That begins on a page, where the heads begin.  It is there until
- * a request is completed; and between two, when libmicrohttpd frees it, it shuts the
- * connection down at once. */
-static bool can_shrink(const struct connection *connection)
+ * a request is completed.  Between two, libmicrohttpd shuts the connection down
+ * when it frees it, but tells its end only after a round in which others' requests
+ * come, too; so of one that it has shut down nothing is left to give back.
+ * How much is held afterwards, as front; ENGINE_MEMORY: all, as before. */
+static size_t give_back(const struct connection *connection)
 {
-        if (!connection->kept || !connection->whole || connection->evicted || !connection->head_start ||
-            (uintptr_t)connection->head_start % MEMORY_PAGE != 0)
-                return false;
+        bool is_cleared_whole = connection->kept && connection->whole && !connection->ended &&
+                                connection->head_start &&
+                                (uintptr_t)connection->head_start % MEMORY_PAGE == 0;
+        if (!is_cleared_whole)
+                return ENGINE_MEMORY;
         if (connection->request)
-                return connection->request->phase >= PHASE_WAITING;
-        return !connection->reading && sweep_is_open(connection);
+                return connection->request->phase >= PHASE_WAITING ? give_back_zeros(connection->head_start)
+                                                                   : ENGINE_MEMORY;
+        enum our_side side = sweep_our_side(connection);
+        if (side == OUR_SIDE_ENDED)
+                return 0;
+        return side == OUR_SIDE_OPEN && !connection->reading ? give_back_zeros(connection->head_start)
+                                                             : ENGINE_MEMORY;
 }
 
 static void shrink(struct listener *listener, size_t size)
 {
         size_t wanted = excess(listener, size) + limit_of(listener) / SPARE_SHARE, freed = 0;
         for (struct connection *c = listener->connections; c && freed < wanted; c = c->next) {
-                if (!can_shrink(c))
+                size_t front = give_back(c);
+                if (front == ENGINE_MEMORY)
                         continue;
                 if (!c->request)
                         sweep_note_idle(c);
                 c->whole = false;
-                c->front = give_back_zeros(c->head_start);
+                c->front = front;
                 listener->small_count++;
                 size_t less = c->engine - (ENGINE_BASE + c->front);
                 c->engine -= less;
@@ -213,7 +230,7 @@ static bool charge(struct listener *listener, struct connection *connection, siz
                 return false;
         connection->engine += size;
         connection->charge += size;
-        if (connection->evicted) /* what lay in its socket is read all the same */
+        if (connection->ended) /* what lay in its socket is read all the same */
                 listener->leaving += size;
         return true;
 }
@@ -259,7 +276,7 @@ static void clear_whole(struct listener *listener, struct connection *connection
 
 void memory_note_kept(struct listener *listener, struct connection *connection, bool keeps)
 {
-        if (connection->evicted)
+        if (connection->ended)
                 return;
         if (!connection->kept) {
                 connection->kept = true;
@@ -273,7 +290,7 @@ void memory_note_kept(struct listener *listener, struct connection *connection, 
 void memory_end_charge(struct listener *listener, struct connection *connection)
 {
         memory_give(listener, connection->charge);
-        if (connection->evicted)
+        if (connection->ended)
                 listener->leaving -= connection->charge;
         if (connection->kept) {
                 listener->kept_count--;
@@ -284,10 +301,10 @@ void memory_end_charge(struct listener *listener, struct connection *connection)
 void memory_look(struct listener *listener)
 {
         for (struct connection *c = listener->connections; c; c = c->next) {
-                if (!c->kept || c->whole || c->request || c->evicted || !sweep_is_read(c))
+                if (!c->kept || c->whole || c->request || c->ended || !sweep_is_read(c))
                         continue;
                 c->reading = true;
-                if (!memory_charge_whole(listener, c, NULL) && !c->evicted)
+                if (!memory_charge_whole(listener, c, NULL) && !c->ended)
                         evict(listener, c);
         }
 }

@@ -349,7 +349,7 @@ enum MHD_Result request_handle(void *arg, struct MHD_Connection *mhd, const char
                 release_admission(request);
                 return request_answer(request, mhd);
         case PHASE_DONE:
-                return request->connection->evicted ? MHD_NO : MHD_YES;
+                return request->connection->ended ? MHD_NO : MHD_YES;
         }
         return MHD_YES;
 }

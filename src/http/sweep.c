@@ -10,10 +10,13 @@
 #include "fsp/log.h"
 /* linux/tcp.h, since glibc's struct tcp_info ends before tcpi_bytes_received. */
 #include <linux/tcp.h>
+#include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-#define TCP_ESTABLISHED_STATE 1 /* TCP_ESTABLISHED is in netinet/tcp.h, which the above excludes */
+/* TCP_ESTABLISHED and TCP_CLOSE_WAIT are in netinet/tcp.h, which the above excludes. */
+#define OPEN_STATE 1
+#define PEER_ENDED_STATE 8
 
 /* A stop waits only so long for the rest of a request. */
 #define STOPPING_MS 2000
@@ -27,9 +30,14 @@ static struct tcp_info ask_kernel(int fd)
         return info;
 }
 
-bool sweep_is_open(const struct connection *connection)
+enum our_side sweep_our_side(const struct connection *connection)
 {
-        return ask_kernel(connection->fd).tcpi_state == TCP_ESTABLISHED_STATE;
+        unsigned state = ask_kernel(connection->fd).tcpi_state;
+        if (state == OPEN_STATE || state == PEER_ENDED_STATE)
+                return OUR_SIDE_OPEN;
+        struct pollfd poll_fd = { .fd = connection->fd };
+        bool is_known = state != 0 && poll(&poll_fd, 1, 0) >= 0 && !(poll_fd.revents & POLLERR);
+        return is_known ? OUR_SIDE_ENDED : OUR_SIDE_UNKNOWN;
 }
 
 uint64_t sweep_bytes_read(const struct connection *connection)
@@ -86,7 +94,7 @@ void sweep_connections(struct listener *listener, int64_t now_ms)
                 if (is_ours_to_finish(c))
                         continue;
                 if (has_ended(c)) {
-                        (void)shutdown(c->fd, SHUT_RDWR); /* as below */
+                        memory_end(listener, c);
                         continue;
                 }
                 if (!has_begun(c, now_ms) || now_ms - c->started_ms <= timeout_ms)
@@ -97,6 +105,6 @@ void sweep_connections(struct listener *listener, int64_t now_ms)
                           limits_format(&c->peer, text),
                           answered ? "answer was not taken" : "request was not complete",
                           (long long)(timeout_ms / 1000));
-                (void)shutdown(c->fd, SHUT_RDWR); /* libmicrohttpd sees the end and cleans up */
+                memory_end(listener, c);
         }
 }

@@ -1,6 +1,8 @@
 """A thousand clients at once."""
+import collections
 import resource
 import selectors
+import signal
 import socket
 import time
 
@@ -73,12 +75,16 @@ def crowd(clients, seconds):
         assert busy == 0, f"{busy} clients without an answer after {seconds} s"
 
 
-@pytest.mark.bound(180)
-def test_a_thousand_clients_at_once_are_all_served_and_every_200_arrives_once(make_fsp):
+@pytest.fixture
+def many_files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < CLIENTS + 200:
         pytest.skip(f"only {hard} open files allowed")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, CLIENTS + 200), hard))
+
+
+@pytest.mark.bound(180)
+def test_a_thousand_clients_at_once_are_all_served_and_every_200_arrives_once(make_fsp, many_files):
     fsp = make_fsp({"listener": {"connections_per_client": "2000", "client_rate": "0"}})
     began = time.monotonic()
     clients = [Client(fsp.address, [body() for _ in range(EACH)]) for _ in range(CLIENTS)]
@@ -93,3 +99,25 @@ def test_a_thousand_clients_at_once_are_all_served_and_every_200_arrives_once(ma
     assert sorted(fsp.delivered().values()) == sorted(taken)
     status = fsp.status()
     assert (status["staged"], status["forwarded"], status["refused"]) == (0, len(taken), 0)
+
+
+@pytest.mark.parametrize("last", [20, 150, 250])
+@pytest.mark.parametrize("order", ["sent first", "closed first"])
+def test_who_sends_again_is_served_while_the_others_hang_up(make_fsp, many_files, order, last):
+    """Both lie before fspd at the same time: their connections hold nearly all of listener.memory still."""
+    fsp = make_fsp({"listener": {"connections_per_client": "2000", "client_rate": "0"}})
+    clients = [fsp.connect(timeout=30) for _ in range(CLIENTS)]
+    for client in clients:
+        client.send(request(body()))
+    assert collections.Counter(client.reply().status for client in clients) == {200: CLIENTS}
+    fsp.signal(signal.SIGSTOP)
+    for step in ("sent first", "closed first") if order == "sent first" else ("closed first", "sent first"):
+        for client in clients[-last:] if step == "sent first" else clients[:-last]:
+            if step == "sent first":
+                client.send(request(body()))
+            else:
+                client.close()
+    fsp.signal(signal.SIGCONT)
+    assert collections.Counter(client.reply().status for client in clients[-last:]) == {200: last}
+    for client in clients[-last:]:
+        client.close()

@@ -76,7 +76,7 @@ static void end(void)
 {
         (void)close(kept.fd);
         (void)close(slow.fd);
-        (void)close(others[0]);
+        (void)close(others[0]); /* -1: closed already */
         (void)close(others[1]);
         free(request.body);
 }
@@ -94,7 +94,7 @@ static void nobody_gives_way_in_vain(void **state)
         assert_false(memory_take(&listener, LEAVING + ROOM + 1, NULL));
         assert_int_equal(listener.memory, LIMIT);
         assert_true(is_open(others[0]) && is_open(others[1]));
-        assert_true(!kept.evicted && !slow.evicted && request.phase == PHASE_BODY);
+        assert_true(!kept.ended && !slow.ended && request.phase == PHASE_BODY);
         assert_true(memory_take(&listener, LEAVING + ROOM, NULL));
         end();
 }
@@ -115,9 +115,9 @@ static void the_kept_one_comes_first_and_then_the_slow_one(void **state)
         (void)state;
         begin(0);
         assert_true(memory_take(&listener, LEAVING, NULL));
-        assert_true(kept.evicted && !slow.evicted && is_open(others[1]));
+        assert_true(kept.ended && !slow.ended && is_open(others[1]));
         assert_true(memory_take(&listener, ROOM, NULL));
-        assert_true(slow.evicted);
+        assert_true(slow.ended);
         assert_int_equal(request.verdict, VERDICT_BUSY);
         assert_false(memory_take(&listener, 1, NULL));
         end();
@@ -230,7 +230,7 @@ static void pages_of_zeros_are_given_back_before_anybody_gives_way(void **state)
         (void)state;
         char *memory = begin_cleared();
         assert_true(memory_take(&listener, CHARGE, NULL));
-        assert_true(is_open(others[0]) && !kept.evicted && !kept.whole);
+        assert_true(is_open(others[0]) && !kept.ended && !kept.whole);
         assert_int_equal(count_resident(memory), 1);
         assert_true(memory[MEMORY_PAGE + 7] == 'x' && memory[0] == 0);
         assert_int_equal(kept.charge, ENGINE_BASE + MEMORY_PAGE);
@@ -266,10 +266,56 @@ static void what_may_be_gone_or_in_use_is_not_touched(void **state)
         kept.head_start = NULL;
         assert_false(memory_take(&listener, CHARGE, NULL));
         kept.head_start = memory;
-        assert_int_equal(shutdown(kept.fd, SHUT_WR), 0); /* as libmicrohttpd does where it frees it */
+        struct linger reset = { .l_onoff = 1 };
+        assert_int_equal(setsockopt(others[0], SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+        assert_int_equal(close(others[0]), 0);
+        others[0] = -1;
         assert_false(memory_take(&listener, CHARGE, NULL));
         assert_int_equal(count_resident(memory), ENGINE_MEMORY / MEMORY_PAGE);
         assert_true(kept.whole);
+        assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
+        end();
+}
+
+static void what_a_client_that_hung_up_has_is_given_back(void **state)
+{
+        (void)state;
+        char *memory = begin_cleared();
+        assert_int_equal(shutdown(others[0], SHUT_WR), 0);
+        assert_true(memory_take(&listener, CHARGE, NULL));
+        assert_true(!kept.ended && !kept.whole);
+        assert_int_equal(count_resident(memory), 1);
+        assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
+        end();
+}
+
+/* As libmicrohttpd does where it frees what it has, before it tells the end. */
+static void what_was_freed_between_two_requests_is_no_one_s(void **state)
+{
+        (void)state;
+        char *memory = begin_cleared();
+        assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
+        kept.reading = true; /* the end of its connection was all that came */
+        assert_int_equal(shutdown(kept.fd, SHUT_WR), 0);
+        assert_int_equal(shutdown(others[0], SHUT_WR), 0);
+        assert_true(memory_take(&listener, CHARGE, NULL));
+        assert_true(!kept.ended && !kept.whole);
+        assert_int_equal(kept.charge, ENGINE_BASE);
+        assert_int_equal(listener.memory, LIMIT - ENGINE_MEMORY + CHARGE);
+        end();
+}
+
+static void what_we_end_is_charged_and_counted_once(void **state)
+{
+        (void)state;
+        char *memory = begin_cleared();
+        memory_end(&listener, &kept);
+        memory_end(&listener, &kept);
+        assert_int_equal(listener.leaving, ENGINE_WHOLE);
+        assert_false(memory_take(&listener, CHARGE, NULL)); /* libmicrohttpd has it still */
+        assert_int_equal(count_resident(memory), ENGINE_MEMORY / MEMORY_PAGE);
+        memory_end_charge(&listener, &kept);
+        assert_int_equal(listener.leaving, 0);
         assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
         end();
 }
@@ -281,7 +327,7 @@ static void speak(void)
         assert_int_equal(send(others[0], "P", 1, 0), 1);
         assert_int_equal(poll(&(struct pollfd){ .fd = kept.fd, .events = POLLIN }, 1, 10000), 1);
         memory_look(&listener);
-        assert_false(kept.whole || kept.evicted);
+        assert_false(kept.whole || kept.ended);
         assert_int_equal(recv(kept.fd, &byte, 1, 0), 1);
         memory_look(&listener);
 }
@@ -308,7 +354,7 @@ static void who_was_made_small_is_ended_where_there_is_no_more_room(void **state
         char *memory = begin_cleared();
         assert_true(memory_take(&listener, 1, NULL));
         speak();
-        assert_true(kept.evicted && !is_open(others[0]));
+        assert_true(kept.ended && !is_open(others[0]));
         assert_int_equal(munmap(memory, ENGINE_MEMORY), 0);
         end();
 }
@@ -328,6 +374,9 @@ int main(void)
                 cmocka_unit_test(pages_of_zeros_are_given_back_before_anybody_gives_way),
                 cmocka_unit_test(what_is_cleared_is_charged_and_others_are_made_small),
                 cmocka_unit_test(what_may_be_gone_or_in_use_is_not_touched),
+                cmocka_unit_test(what_a_client_that_hung_up_has_is_given_back),
+                cmocka_unit_test(what_was_freed_between_two_requests_is_no_one_s),
+                cmocka_unit_test(what_we_end_is_charged_and_counted_once),
                 cmocka_unit_test(who_was_made_small_is_charged_when_something_comes),
                 cmocka_unit_test(who_was_made_small_is_ended_where_there_is_no_more_room),
         };
