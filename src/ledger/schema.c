@@ -5,6 +5,7 @@
 #include "fsp/log.h"
 #include "recent.h"
 #include "rollup.h"
+#include "wal_file.h"
 #include <errno.h>
 #include <sodium.h>
 #include <stdio.h>
@@ -141,7 +142,7 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
         static const char first[] = "PRAGMA page_size = 8192;"
                                     "PRAGMA auto_vacuum = INCREMENTAL;";
         static const char setup[] = "PRAGMA journal_mode = WAL;"
-                                    "PRAGMA synchronous = FULL;"
+                                    "PRAGMA synchronous = FULL;" /* no less: see wal_file.h */
                                     "PRAGMA wal_autocheckpoint = 0;"
                                     "PRAGMA journal_size_limit = 67108864;"
                                     "PRAGMA mmap_size = 0;"
@@ -154,7 +155,7 @@ int ledger_connect(const char *path, bool create, sqlite3 **ret_db)
         struct stat st;
         bool is_new = stat(path, &st) < 0 || st.st_size == 0;
         int flags = create ? SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE : SQLITE_OPEN_READONLY;
-        int result = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+        int result = sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, create ? wal_file_vfs() : NULL);
         if (result == SQLITE_OK)
                 result = sqlite3_extended_result_codes(db, 1);
         if (result == SQLITE_OK)
