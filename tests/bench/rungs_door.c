@@ -18,7 +18,7 @@
 
 #define STOP_MS 5000
 /* As fspd's heap: its bound on memory is part of the door. */
-#define LARGE_BLOCK (8 * 1024)
+#define LARGE_BLOCK (32 * 1024)
 #define ARENAS 2
 
 struct door {
