@@ -21,8 +21,13 @@
 #include <stdint.h>
 
 #define LEDGER_DIGEST_SIZE 16
-/* BLAKE2b of the message's bytes: tells duplicates and damage. */
+/* Tells duplicates and damage: BLAKE2b of the message's bytes (RFC 7693).  Where there
+ * is an even number of them and each second is NUL, but for a byte order mark FF FE in
+ * front, of the first of each two after that mark; the personal string is then "UTF-16",
+ * with the mark "UTF-16 BOM". */
 void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE]);
+/* Is that the bytes' digest?  Up to version 4 of the ledger it was of all bytes, always. */
+bool ledger_digest_fits(const void *bytes, size_t size, const unsigned char digest[LEDGER_DIGEST_SIZE]);
 
 struct ledger;
 

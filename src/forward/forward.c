@@ -72,7 +72,6 @@ static int make_room(struct batch *batch, size_t size)
 static int read_staged(struct pass *pass, struct batch *batch, const struct query_pending *row)
 {
         char file[NAME_SIZE];
-        unsigned char digest[LEDGER_DIGEST_SIZE];
         size_t size;
         int r = make_room(batch, row->size + 1); /* one byte too many shows */
         if (r == 0)
@@ -81,8 +80,7 @@ static int read_staged(struct pass *pass, struct batch *batch, const struct quer
                                      row->size + 1, &size);
         if (r < 0)
                 return r == -ELOOP ? -EUCLEAN : r;
-        ledger_digest(batch->data, size, digest);
-        return size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0 ? 0 : -EUCLEAN;
+        return size == row->size && ledger_digest_fits(batch->data, size, row->digest) ? 0 : -EUCLEAN;
 }
 
 /* One file that the inbox does not take must not hold up the others; an inbox
@@ -183,14 +181,12 @@ static int copy_batch(struct pass *pass, struct batch *batch)
 static bool is_same_file(struct inbox *inbox, const struct query_pending *row)
 {
         char file[NAME_SIZE];
-        unsigned char digest[LEDGER_DIGEST_SIZE];
         AUTO_FREE unsigned char *data = NULL;
         size_t size;
         (void)name_format_file(&row->name, NAME_SUFFIX, file);
         if (inbox->kind->read(inbox, file, row->size, &data, &size) < 0)
                 return false;
-        ledger_digest(data, size, digest);
-        return size == row->size && memcmp(digest, row->digest, sizeof(digest)) == 0;
+        return size == row->size && ledger_digest_fits(data, size, row->digest);
 }
 
 static int begin_publish(struct inbox *inbox, const struct query_pending *row)

@@ -7,18 +7,10 @@
 #include "rollup.h"
 #include <assert.h>
 #include <errno.h>
-#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
 static_assert(MESSAGE_MAX_STATES <= LEDGER_PARTS, "each part has its number");
-
-void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE])
-{
-        int r = crypto_generichash(ret_digest, LEDGER_DIGEST_SIZE, bytes, size, NULL, 0);
-        assert(r == 0);
-        (void)r;
-}
 
 void ledger_intake_free(struct ledger_intake *intake)
 {

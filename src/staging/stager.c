@@ -72,14 +72,12 @@ static int stage_again(struct stager *stager, const struct query_pending *row, c
 static int stage_one(struct stager *stager, const struct query_pending *row)
 {
         char final[NAME_SIZE];
-        unsigned char digest[LEDGER_DIGEST_SIZE];
         AUTO_FREE unsigned char *body = NULL;
         size_t size;
         int r = query_body(stager->query, row->name.seq, &body, &size);
         if (r < 0)
                 return r;
-        ledger_digest(body, size, digest);
-        if (memcmp(digest, row->digest, sizeof(digest)) != 0)
+        if (!ledger_digest_fits(body, size, row->digest))
                 return -EUCLEAN;
         r = fsutil_write_new(stager->folder_fd, name_format_file(&row->name, NAME_SUFFIX, final), body, size);
         return r == -EEXIST ? stage_again(stager, row, final, body, size) : r;

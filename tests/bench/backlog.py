@@ -7,7 +7,6 @@ daemon is killed and started again, stopped and started again, the inbox comes
 back, and every message must arrive once.
 """
 import argparse
-import hashlib
 import json
 import os
 import shutil
@@ -23,7 +22,7 @@ sys.dont_write_bytecode = True
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "e2e"))
 from fsp import NAME, Fsp, binaries, wait_until  # noqa: E402
-from messages import body  # noqa: E402
+from messages import body, digest  # noqa: E402
 
 ENDS = 4                     # so many bursts at either end are compared
 BYTES_A_MESSAGE = 10 * 1024  # staged file, body in the ledger, and room to work
@@ -110,7 +109,7 @@ class Backlog:
         for entry in os.scandir(self.fsp.inbox):
             assert NAME.match(entry.name), entry.name
             with open(entry.path, "rb") as file:
-                digests.add(hashlib.blake2b(file.read(), digest_size=16).digest())
+                digests.add(digest(file.read()))
         db = sqlite3.connect(f"file:{self.fsp.ledger}?mode=ro", uri=True)
         rows = {key for (key,) in db.execute("SELECT digest FROM message WHERE delivery = 3")}
         db.close()

@@ -15,7 +15,6 @@ all there is.  Allowed is that:
 """
 import argparse
 import collections
-import hashlib
 import multiprocessing
 import os
 import random
@@ -33,7 +32,7 @@ from pathlib import Path
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
 from fsp import COPIED, SANITIZER, Fsp, binaries, wait_until  # noqa: E402
-from messages import body  # noqa: E402
+from messages import body, digest  # noqa: E402
 
 STARTS = 4          # one, and three more after an exit with 70
 SETTLE_S = 10       # from a start until nothing is open any more
@@ -41,10 +40,6 @@ DAMAGES_A_SCENE = 25
 MARK = re.compile(r"<Mark>(\w+)</Mark>")
 PARTS = ("", "-wal", "-shm")
 INTERNAL = 70
-
-
-def digest(content):
-    return hashlib.blake2b(content, digest_size=16).digest()
 
 
 class Scene:

@@ -1,4 +1,5 @@
 """State messages as clients write them, in every encoding that they may use."""
+import hashlib
 import itertools
 import os
 
@@ -74,3 +75,12 @@ KINDS = {
                           params=("-2147012721", "8")),
     "certificate": dict(topic=1001, state=2, topic_id="CCM Framework Certificate State", params=("-2147012851",)),
 }
+
+
+def digest(content):
+    """As in the ledger's rows."""
+    begin = 2 if content.startswith(b"\xff\xfe") else 0
+    half = content[begin::2]
+    if len(content) % 2 == 0 and half and content[begin + 1::2].count(0) == len(half):
+        return hashlib.blake2b(half, digest_size=16, person=b"UTF-16 BOM" if begin else b"UTF-16").digest()
+    return hashlib.blake2b(content, digest_size=16).digest()
