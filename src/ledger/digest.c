@@ -1,6 +1,6 @@
 /* Digests of messages' bytes.  A Windows client's are UTF-16 whose every second byte
  * is NUL; without those there is half as much to do. */
-#include "fsp/ledger.h"
+#include "ledger_private.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -61,7 +61,7 @@ static bool digest_half(const unsigned char *bytes, size_t size, unsigned char *
         return true;
 }
 
-static void digest_all(const void *bytes, size_t size, unsigned char *ret_digest)
+void ledger_former_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE])
 {
         int r = crypto_generichash(ret_digest, LEDGER_DIGEST_SIZE, bytes, size, NULL, 0);
         assert(r == 0);
@@ -71,7 +71,7 @@ static void digest_all(const void *bytes, size_t size, unsigned char *ret_digest
 void ledger_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE])
 {
         if (!digest_half(bytes, size, ret_digest))
-                digest_all(bytes, size, ret_digest);
+                ledger_former_digest(bytes, size, ret_digest);
 }
 
 bool ledger_digest_fits(const void *bytes, size_t size, const unsigned char digest[LEDGER_DIGEST_SIZE])
@@ -80,6 +80,6 @@ bool ledger_digest_fits(const void *bytes, size_t size, const unsigned char dige
         ledger_digest(bytes, size, made);
         if (memcmp(made, digest, sizeof(made)) == 0)
                 return true;
-        digest_all(bytes, size, made);
+        ledger_former_digest(bytes, size, made);
         return memcmp(made, digest, sizeof(made)) == 0;
 }

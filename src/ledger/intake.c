@@ -115,13 +115,14 @@ static int insert_message(struct ledger *ledger, const struct row *row, const st
 }
 
 /* Is that row the same message, received after since_ms?  1 and its name, 0, -errno. */
-static int is_duplicate(struct ledger *ledger, struct ledger_intake *intake, int64_t seq, int64_t since_ms)
+static int is_duplicate(struct ledger *ledger, struct ledger_intake *intake, const unsigned char *digest,
+                        int64_t seq, int64_t since_ms)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_DUPLICATE);
         if (!statement)
                 return -ENOMEM;
         (void)sqlite3_bind_int64(statement, 1, seq); /* as in bind_text */
-        (void)sqlite3_bind_blob(statement, 2, intake->digest, LEDGER_DIGEST_SIZE, SQLITE_STATIC);
+        (void)sqlite3_bind_blob(statement, 2, digest, LEDGER_DIGEST_SIZE, SQLITE_STATIC);
         (void)sqlite3_bind_int64(statement, 3, (int64_t)intake->report->size);
         (void)sqlite3_bind_int64(statement, 4, since_ms);
         int result = sqlite3_step(statement);
@@ -134,16 +135,28 @@ static int is_duplicate(struct ledger *ledger, struct ledger_intake *intake, int
         return result == SQLITE_ROW ? name_is_sound(&intake->name) : ledger_errno(result);
 }
 
+static int find_digest(struct ledger *ledger, struct ledger_intake *intake, const unsigned char *digest,
+                       int64_t since_ms)
+{
+        int64_t seqs[RECENT_MOST];
+        int count = recent_find(ledger, digest, seqs), r = count < 0 ? count : 0;
+        for (int i = 0; r == 0 && i < count; i++)
+                r = is_duplicate(ledger, intake, digest, seqs[i], since_ms);
+        return r;
+}
+
 /* The same bytes within policy.deduplicate?  1 and their name, 0, -errno. */
 static int find_duplicate(struct ledger *ledger, struct ledger_intake *intake, int64_t now_ms)
 {
         int64_t window_ms = ledger->batch_config->policy.deduplicate_ms;
         if (window_ms == 0)
                 return 0;
-        int64_t seqs[RECENT_MOST];
-        int count = recent_find(ledger, intake->digest, seqs), r = count < 0 ? count : 0;
-        for (int i = 0; r == 0 && i < count; i++)
-                r = is_duplicate(ledger, intake, seqs[i], now_ms - window_ms);
+        int r = find_digest(ledger, intake, intake->digest, now_ms - window_ms);
+        if (r == 0 && ledger->former_digests_ms > now_ms - window_ms) {
+                unsigned char former[LEDGER_DIGEST_SIZE];
+                ledger_former_digest(intake->report->bytes, intake->report->size, former);
+                r = find_digest(ledger, intake, former, now_ms - window_ms);
+        }
         return r;
 }
 

@@ -73,8 +73,9 @@ struct ledger {
         char *path;
         int lock_fd; /* flock on PATH.lock: one fspd a ledger */
         unsigned node;
-        bool wal_has_lost; /* as it lay there before SQLite looked at it */
-        bool suspect;      /* commits were lost since it was last written */
+        int64_t former_digests_ms; /* rows received up to then may have them; 0: none has */
+        bool wal_has_lost;         /* as it lay there before SQLite looked at it */
+        bool suspect;              /* commits were lost since it was last written */
 
         /* Under lock. */
         pthread_mutex_t lock;
@@ -160,6 +161,9 @@ int ledger_run_simple(struct ledger *ledger, enum statement which);
 int ledger_step_number(sqlite3_stmt *statement, int64_t *ret_number);
 /* The same of sql, on any connection. */
 int ledger_read_number(sqlite3 *db, const char *sql, int64_t *ret_number);
+
+/* digest.c: of all bytes, as up to version 4 of the ledger. */
+void ledger_former_digest(const void *bytes, size_t size, unsigned char ret_digest[LEDGER_DIGEST_SIZE]);
 
 /* seal.c */
 int64_t ledger_seal(const struct message_name *name, enum delivery delivery, size_t size, int64_t inbox,

@@ -55,7 +55,8 @@ static const char *const migrations[] = {
         /* Bodies are packed with words, which former ones cannot unpack: see body.h. */
         "",
         /* Digests of UTF-16 leave the NULs out: see ledger_digest. */
-        "",
+        "INSERT OR REPLACE INTO meta(key, value)"
+        " SELECT 'former_digests_ms', received_ms FROM message ORDER BY seq DESC LIMIT 1;",
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
@@ -256,6 +257,11 @@ int ledger_load(struct ledger *ledger)
                                        &ledger->last_seq);
         if (r == 0)
                 r = recent_load(ledger);
+        if (r == 0)
+                r = ledger_read_number(
+                        ledger->db,
+                        "SELECT coalesce((SELECT value FROM meta WHERE key = 'former_digests_ms'), 0)",
+                        &ledger->former_digests_ms);
         if (r == 0)
                 r = ledger_read_number(ledger->db,
                                        "SELECT coalesce(max(name_ms), 0) FROM (SELECT name_ms FROM message"

@@ -1,7 +1,7 @@
 /* include/fsp/ledger.h: rows, states, names, faults. */
 #include "store_fixture.h"
 
-#include <sqlite3.h>
+#include "ledger/ledger_private.h"
 
 static struct ledger_totals totals(void)
 {
@@ -288,6 +288,47 @@ static void memory_is_not_counted(void **state)
         assert_int_equal(sqlite3_memory_used(), 0);
 }
 
+static enum verdict receive_utf16(void)
+{
+        struct report report = { .bytes = (const unsigned char *)"a\0b\0", .size = 4 };
+        return store_receive_report(&report, NULL);
+}
+
+static void a_duplicate_is_told_across_the_change_of_digests(void **state)
+{
+        (void)state;
+        unsigned char digest[LEDGER_DIGEST_SIZE];
+        char hex[2 * sizeof(digest) + 1], sql[256];
+        sqlite3 *db = NULL;
+        store_open();
+        assert_int_equal(receive_utf16(), VERDICT_ACCEPTED);
+        store_close();
+        ledger_former_digest("a\0b\0", 4, digest);
+        (void)snprintf(
+                sql, sizeof(sql),
+                "UPDATE message SET digest = x'%s', seal = seal(seq, name_ms, node, delivery, size, inbox,"
+                " x'%s'); PRAGMA user_version = 4;",
+                sodium_bin2hex(hex, sizeof(hex), digest, sizeof(digest)), hex);
+        assert_int_equal(ledger_connect(store.config->ledger.file, true, &db), 0);
+        assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        store_open();
+        assert_int_equal(receive_utf16(), VERDICT_DUPLICATE);
+        store_reopen();
+        assert_int_equal(receive_utf16(), VERDICT_DUPLICATE);
+}
+
+static void the_writer_has_its_own_kind_of_wal(void **state)
+{
+        (void)state;
+        sqlite3 *db = NULL;
+        const sqlite3_vfs *vfs = NULL;
+        assert_int_equal(ledger_connect(store.config->ledger.file, true, &db), 0);
+        assert_int_equal(sqlite3_file_control(db, "main", SQLITE_FCNTL_VFS_POINTER, &vfs), SQLITE_OK);
+        assert_string_equal(vfs->zName, "fspd");
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 #define OLD_ROWS 1500
 #define STEP_ROWS 200 /* of retention.c, one each STEP_MS at most */
 #define STEP_MS 50
@@ -499,6 +540,8 @@ int main(void)
                 TEST(what_is_forwarded_and_old_is_removed_but_never_the_newest),
                 TEST(statistics_are_no_damage),
                 TEST(memory_is_not_counted),
+                TEST(a_duplicate_is_told_across_the_change_of_digests),
+                TEST(the_writer_has_its_own_kind_of_wal),
                 TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
                 TEST(what_is_old_goes_also_behind_rows_of_a_clock_that_was_ahead),
                 TEST(who_waits_for_a_checkpoint_waits_for_a_short_one),
