@@ -55,8 +55,8 @@ static const char *const migrations[] = {
         /* Bodies are packed with words, which former ones cannot unpack: see body.h. */
         "",
         /* Digests of UTF-16 leave the NULs out: see ledger_digest. */
-        "INSERT OR REPLACE INTO meta(key, value)"
-        " SELECT 'former_digests_ms', received_ms FROM message ORDER BY seq DESC LIMIT 1;",
+        ("INSERT OR REPLACE INTO meta(key, value)"
+         " SELECT 'former_digests_ms', received_ms FROM message ORDER BY seq DESC LIMIT 1;"),
 };
 #define VERSION ((int)(sizeof(migrations) / sizeof(migrations[0])))
 
