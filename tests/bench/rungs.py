@@ -100,6 +100,7 @@ class Files(Flat):
 
 RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, Row, Door, Ledger, Files)}
 SERVERS = peers.PEERS | RUNGS
+LEAST = Flat.name  # of those that are durable
 # What each does that those before it do not.
 LADDER = {
     "ceiling": "takes the request; its body is thrown away",
