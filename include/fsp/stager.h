@@ -1,6 +1,7 @@
 /* stager: makes the file in staging/ of each received message.
  *
- * Owns      one thread and the staging folder, but for corrupt/ (quarantine.h).
+ * Owns      two threads, one that writes files and one that makes them durable, and
+ *           the staging folder, but for corrupt/ (quarantine.h).
  * Threads   stager_start, stager_stop: the main thread; the others: any.
  * Crash     a row becomes staged only when its file and name are on disk for
  *           certain; before that the row keeps the body, and a file that is

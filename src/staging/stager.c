@@ -7,6 +7,7 @@
 #include "fsp/quarantine.h"
 #include "fsp/query.h"
 #include "pace.h"
+#include "settler.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -38,11 +39,15 @@ struct stager {
         struct query *query;
         int folder_fd, corrupt_fd;
         struct quarantine quarantine;
+        struct settler *settler;
         pthread_t thread;
-        atomic_int fault; /* set by the thread; said once */
-        struct pace pace; /* the thread's, as all that follows */
-        struct query_pending rows[BATCH];
-        int64_t seqs[BATCH];
+        atomic_int fault;     /* set by the thread; said once */
+        struct pace pace;     /* the thread's, as all that follows */
+        int64_t written_seq;  /* the highest of all files */
+        int64_t doubtful_seq; /* up to it, files may not be what they seem */
+        struct query_pending rows[2 * BATCH];
+        int64_t seqs[BATCH]; /* of the latest batch, which the settler may have in hand */
+        size_t seq_count;
 
         pthread_mutex_t lock; /* for all below */
         pthread_cond_t wake;
@@ -52,14 +57,17 @@ struct stager {
 };
 
 /* A crash, or an order to send it again, has left a file of that name.  The very
- * same one stays, since it may be on its way into an inbox. */
+ * same one stays, since it may be on its way into an inbox; but not after a flush
+ * that failed, since what is read need not be on disk then, nor ever be. */
 static int stage_again(struct stager *stager, const struct query_pending *row, const char *final,
                        const unsigned char *body, size_t size)
 {
         char temporary[NAME_SIZE];
         AUTO_FREE unsigned char *there = NULL;
         size_t size_there;
-        int r = fsutil_read_at(stager->folder_fd, final, size, &there, &size_there);
+        int r = row->name.seq <= stager->doubtful_seq
+                        ? -EIO
+                        : fsutil_read_at(stager->folder_fd, final, size, &there, &size_there);
         if (r == -ENOMEM || r == -EMFILE || r == -ENFILE)
                 return r;
         if (r == 0 && size_there == size && memcmp(there, body, size) == 0)
@@ -88,39 +96,66 @@ static bool is_lost(int r)
         return r == -ENODATA || r == -EUCLEAN;
 }
 
-/* Writes the files of the rows, in one view of the ledger. */
-static int write_files(struct stager *stager, size_t *ret_count, size_t *ret_staged)
+/* What waits for its file, but for what the settler has in hand; the oldest first. */
+static int find_rows(struct stager *stager, size_t *ret_count)
 {
-        size_t count = 0, staged = 0;
+        size_t found = 0, count = 0, taken = 0;
+        int r = query_pending(stager->query, DELIVERY_RECEIVED, 0, BATCH + stager->seq_count, stager->rows,
+                              &found);
+        for (size_t i = 0; i < found && count < BATCH; i++) {
+                int64_t seq = stager->rows[i].name.seq;
+                while (taken < stager->seq_count && stager->seqs[taken] < seq)
+                        taken++;
+                if (taken == stager->seq_count || stager->seqs[taken] != seq)
+                        stager->rows[count++] = stager->rows[i];
+        }
+        *ret_count = count;
+        return r;
+}
+
+/* Writes the files of a batch, in one view of the ledger. */
+static int write_files(struct stager *stager, size_t *ret_count)
+{
+        size_t count = 0;
         int r = query_begin(stager->query);
         if (r < 0)
                 return r;
-        r = query_pending(stager->query, DELIVERY_RECEIVED, 0, BATCH, stager->rows, &count);
+        r = find_rows(stager, &count);
+        if (count > 0 && stager->rows[count - 1].name.seq > stager->written_seq)
+                stager->written_seq = stager->rows[count - 1].name.seq;
+        stager->seq_count = 0;
         for (size_t i = 0; r == 0 && i < count; i++) {
                 r = stage_one(stager, &stager->rows[i]);
                 if (r == -EUCLEAN) /* SQLite says so of a read that failed once, too */
                         r = stage_one(stager, &stager->rows[i]);
                 if (r == 0)
-                        stager->seqs[staged++] = stager->rows[i].name.seq;
+                        stager->seqs[stager->seq_count++] = stager->rows[i].name.seq;
                 else if (is_lost(r)) /* it must not hold up the others */
                         r = quarantine_message(&stager->quarantine, &stager->rows[i],
                                                "the ledger no longer has its bytes as received");
         }
         query_end(stager->query);
         *ret_count = count;
-        *ret_staged = staged;
         return r;
 }
 
-/* The number of messages staged, 0 when there are none, -errno. */
+/* The number of messages, 0 when there are none, -errno.  A full batch is settled
+ * while the next is written; else nothing is left to settle. */
 static int stage_batch(struct stager *stager)
 {
-        size_t count = 0, staged = 0;
-        int r = write_files(stager, &count, &staged);
-        if (r == 0 && staged > 0 && syncfs(stager->folder_fd) < 0)
-                r = -errno;
-        if (r == 0 && staged > 0)
-                r = delivery_mark_staged(stager->ledger, stager->seqs, staged);
+        size_t count = 0;
+        int r = write_files(stager, &count), settled = 0;
+        if (r == 0 && stager->seq_count > 0)
+                settled = settler_take(stager->settler, stager->seqs, stager->seq_count);
+        if (r == 0 && settled == 0 && count == BATCH)
+                return BATCH;
+        if (settled == 0)
+                settled = settler_await(stager->settler);
+        if (settled < 0 && settler_has_failed_to_flush(stager->settler))
+                stager->doubtful_seq = stager->written_seq;
+        stager->seq_count = 0;
+        if (r == 0)
+                r = settled;
         return r < 0 ? r : (int)count;
 }
 
@@ -270,6 +305,7 @@ void stager_ring(void *arg)
 
 static void stager_free(struct stager *stager)
 {
+        settler_stop(stager->settler);
         query_close(stager->query);
         fsutil_close_pointer(&stager->folder_fd);
         fsutil_close_pointer(&stager->corrupt_fd);
@@ -305,6 +341,8 @@ int stager_start(struct config *config, struct ledger *ledger, struct stager **r
         (void)pthread_cond_init(&stager->wake, &attributes);
         (void)pthread_cond_init(&stager->caught_up, &attributes);
         int r = open_places(stager, config);
+        if (r == 0)
+                r = settler_start(ledger, stager->folder_fd, BATCH, &stager->settler);
         if (r == 0)
                 r = -pthread_create(&stager->thread, NULL, stager_thread, stager);
         if (r < 0) {

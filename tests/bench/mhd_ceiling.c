@@ -92,8 +92,10 @@ int main(int argc, char **argv)
         }
         if (argc == 2 && (server.folder = open(argv[1], O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
                 return EX_NOINPUT;
-        r = argc == 2 ? serve_open(&server.serve, answer_stored, free_upload, &server)
-                      : serve_open(&server.serve, answer, NULL, &server);
+        r = argc == 2 ? serve_open(&server.serve, 0, answer_stored, free_upload, &server)
+                      : serve_open(&server.serve, 0, answer, NULL, &server);
+        if (r == 0)
+                r = serve_announce(&server.serve);
         if (r == 0)
                 r = serve_run(&server.serve, -1, NULL, NULL);
         serve_close(&server.serve);

@@ -1,8 +1,7 @@
 /* rungs: the least server for each step of a message's way, built as fspd is:
- * a loop and a writer thread.  Each rung does what the one before does, and one
- * thing more, but that door and ledger each have what the other lacks; what none
- * of them reaches, no server reaches that does as much.  The first rung is
- * mhd_ceiling, the last fspd itself.
+ * a loop and a writer thread; or as it might be, with two loops.  Each rung does what the one before does,
+ * and one thing more, but that door and ledger each have what the other lacks; what none of them reaches, no
+ * server reaches that does as much.  The first rung is mhd_ceiling, the last fspd itself.
  *
  * CONFIG is a fspd's. */
 #include "fsp/message.h"
@@ -28,35 +27,48 @@ struct rung {
         bool files;
         bool ledger; /* fspd's own, in the place of a store */
         bool door;   /* likewise, in the place of the loop */
+        bool twice;  /* two loops, each with connections of its own */
 };
+#define LOOPS_MAX 2
 
 static const struct rung rungs[] = {
         { .name = "read" },
         { .name = "pack", .packs = true },
         { .name = "flat", .packs = true, .store = STORE_FLAT },
+        { .name = "flat2", .packs = true, .store = STORE_FLAT, .twice = true },
         { .name = "row", .packs = true, .store = STORE_ROWS },
+        { .name = "row2", .packs = true, .store = STORE_ROWS, .twice = true },
         { .name = "door", .door = true },
         { .name = "ledger", .packs = true, .ledger = true },
+        { .name = "ledger2", .packs = true, .ledger = true, .twice = true },
         { .name = "files", .packs = true, .store = STORE_FLAT, .files = true },
 };
 
-struct server {
-        const struct rung *rung;
-        struct config *config;
+struct loop {
+        struct server *server;
         struct serve serve;
         struct reader *reader;
-        struct store *store;   /* NULL: none */
-        struct ledger *ledger; /* the store's, or fspd's; NULL: no writer */
         struct request *spare;
         int bell;
+        pthread_t thread; /* of all but the first */
+        int result;       /* its own */
 
         pthread_mutex_t lock; /* for all below */
         struct request *answered;
 };
 
+struct server {
+        const struct rung *rung;
+        struct config *config;
+        struct store *store;   /* NULL: none */
+        struct ledger *ledger; /* the store's, or fspd's; NULL: no writer */
+        struct loop loops[LOOPS_MAX];
+        unsigned loop_count; /* opened */
+};
+
 struct request {
         struct ledger_intake intake; /* first: the writer's callback gets it */
-        struct server *server;
+        struct loop *loop;
         struct MHD_Connection *connection;
         struct request *next; /* spare or answered */
         struct report report;
@@ -64,15 +76,15 @@ struct request {
         struct upload upload;
 };
 
-static struct request *take_request(struct server *server, struct MHD_Connection *connection)
+static struct request *take_request(struct loop *loop, struct MHD_Connection *connection)
 {
-        struct request *request = server->spare;
+        struct request *request = loop->spare;
 
         if (request != NULL)
-                server->spare = request->next;
+                loop->spare = request->next;
         else if ((request = calloc(1, sizeof(*request))) == NULL)
                 return NULL;
-        request->server = server;
+        request->loop = loop;
         request->connection = connection;
         request->written = false;
         request->upload.size = 0;
@@ -82,14 +94,14 @@ static struct request *take_request(struct server *server, struct MHD_Connection
 static void give_request_back(void *cls, struct MHD_Connection *connection, void **context,
                               enum MHD_RequestTerminationCode code)
 {
-        struct server *server = cls;
+        struct loop *loop = cls;
         struct request *request = *context;
 
         (void)connection, (void)code;
         if (request == NULL)
                 return;
-        request->next = server->spare;
-        server->spare = request;
+        request->next = loop->spare;
+        loop->spare = request;
 }
 
 static void free_requests(struct request *request)
@@ -108,27 +120,27 @@ static void free_requests(struct request *request)
 static void on_written(struct ledger_intake *intake)
 {
         struct request *request = (struct request *)intake;
-        struct server *server = request->server;
+        struct loop *loop = request->loop;
         bool first;
 
-        (void)pthread_mutex_lock(&server->lock); /* cannot fail on this kind of mutex */
-        first = server->answered == NULL;
-        request->next = server->answered;
-        server->answered = request;
-        (void)pthread_mutex_unlock(&server->lock);
+        (void)pthread_mutex_lock(&loop->lock); /* cannot fail on this kind of mutex */
+        first = loop->answered == NULL;
+        request->next = loop->answered;
+        loop->answered = request;
+        (void)pthread_mutex_unlock(&loop->lock);
         if (first)
-                (void)eventfd_write(server->bell, 1); /* never so many */
+                (void)eventfd_write(loop->bell, 1); /* never so many */
 }
 
 static void resume_answered(void *arg)
 {
-        struct server *server = arg;
+        struct loop *loop = arg;
         struct request *request;
 
-        (void)pthread_mutex_lock(&server->lock); /* as above */
-        request = server->answered;
-        server->answered = NULL;
-        (void)pthread_mutex_unlock(&server->lock);
+        (void)pthread_mutex_lock(&loop->lock); /* as above */
+        request = loop->answered;
+        loop->answered = NULL;
+        (void)pthread_mutex_unlock(&loop->lock);
         while (request != NULL) {
                 struct request *next = request->next;
 
@@ -139,26 +151,26 @@ static void resume_answered(void *arg)
 }
 
 /* The whole body is there: the listener's steps of this rung. */
-static bool read_message(struct server *server, struct request *request)
+static bool read_message(struct loop *loop, struct request *request)
 {
         const char *why;
 
         request->intake.report = &request->report;
         request->intake.done = on_written;
         request->intake.verdict =
-                reader_read(server->reader, server->config, "text/xml", request->upload.body,
+                reader_read(loop->reader, loop->server->config, "text/xml", request->upload.body,
                             request->upload.size, &request->report, &why);
         return request->intake.verdict == VERDICT_ACCEPTED &&
-               (!server->rung->packs || ledger_intake_prepare(&request->intake) == 0);
+               (!loop->server->rung->packs || ledger_intake_prepare(&request->intake) == 0);
 }
 
 /* False: this rung has no writer. */
-static bool hand_over(struct server *server, struct request *request)
+static bool hand_over(struct loop *loop, struct request *request)
 {
-        if (server->ledger == NULL)
+        if (loop->server->ledger == NULL)
                 return false;
         MHD_suspend_connection(request->connection);
-        ledger_submit(server->ledger, &request->intake);
+        ledger_submit(loop->server->ledger, &request->intake);
         return true;
 }
 
@@ -166,22 +178,22 @@ static enum MHD_Result answer(void *cls, struct MHD_Connection *connection, cons
                               const char *method, const char *version, const char *data, size_t *size,
                               void **context)
 {
-        struct server *server = cls;
+        struct loop *loop = cls;
         struct request *request = *context;
 
         (void)url, (void)method, (void)version; /* all are welcome */
         if (request == NULL)
-                return (*context = take_request(server, connection)) != NULL ? MHD_YES : MHD_NO;
+                return (*context = take_request(loop, connection)) != NULL ? MHD_YES : MHD_NO;
         if (*size > 0)
                 return upload_take(&request->upload, data, size) ? MHD_YES : MHD_NO;
         if (!request->written) {
-                if (!read_message(server, request))
+                if (!read_message(loop, request))
                         return MHD_NO;
-                if (hand_over(server, request))
+                if (hand_over(loop, request))
                         return MHD_YES;
         }
         return request->intake.verdict == VERDICT_ACCEPTED
-                       ? MHD_queue_response(connection, MHD_HTTP_OK, server->serve.ok)
+                       ? MHD_queue_response(connection, MHD_HTTP_OK, loop->serve.ok)
                        : MHD_NO;
 }
 
@@ -191,26 +203,51 @@ static void print_fault(void *arg, const char *text)
         (void)fprintf(stderr, "rungs: %s\n", text); /* nowhere else to say it */
 }
 
+static int open_loop(struct server *server)
+{
+        struct loop *loop = &server->loops[server->loop_count];
+        unsigned port = server->loop_count > 0 ? serve_port(&server->loops[0].serve) : 0;
+        int r;
+
+        server->loop_count++; /* from here on it is to be closed */
+        loop->server = server;
+        (void)pthread_mutex_init(&loop->lock, NULL); /* cannot fail with default attributes */
+        loop->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+        if (loop->bell < 0)
+                return -errno;
+        r = reader_new(&loop->reader);
+        return r == 0 ? serve_open(&loop->serve, port, answer, give_request_back, loop) : r;
+}
+
 static int open_server(struct server *server, const char *config)
 {
         const struct rung *rung = server->rung;
         int r;
 
         tzset(); /* reads a file, once; in fspd the log has done so */
-        server->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-        if (server->bell < 0 || sodium_init() < 0)
+        if (sodium_init() < 0)
                 return -EIO;
-        (void)pthread_mutex_init(&server->lock, NULL); /* cannot fail with default attributes */
         r = config_load(config, print_fault, NULL, &server->config);
-        if (r == 0)
-                r = reader_new(&server->reader);
         if (r == 0 && rung->store != STORE_NONE)
                 r = store_open(server->config, rung->store, rung->files, &server->store);
         if (r == 0 && server->store != NULL)
                 server->ledger = store_ledger(server->store);
         if (r == 0 && rung->ledger)
                 r = ledger_open(server->config, NULL, &server->ledger);
-        return r == 0 ? serve_open(&server->serve, answer, give_request_back, server) : r;
+        if (r == 0)
+                r = open_loop(server);
+        return r == 0 && rung->twice ? open_loop(server) : r;
+}
+
+static void close_loop(struct loop *loop)
+{
+        if (loop->serve.daemon != NULL)
+                resume_answered(loop); /* the engine stops only when none is suspended */
+        serve_close(&loop->serve);
+        free_requests(loop->spare);
+        reader_free(loop->reader);
+        if (loop->bell >= 0)
+                (void)close(loop->bell); /* nobody rings any more */
 }
 
 static void close_server(struct server *server)
@@ -218,22 +255,43 @@ static void close_server(struct server *server)
         store_close(server->store);
         if (server->rung->ledger)
                 ledger_close(server->ledger);
-        if (server->serve.daemon != NULL)
-                resume_answered(server); /* the engine stops only when none is suspended */
-        serve_close(&server->serve);
-        free_requests(server->spare);
-        reader_free(server->reader);
+        for (unsigned i = 0; i < server->loop_count; i++)
+                close_loop(&server->loops[i]);
         config_unref(server->config);
-        if (server->bell >= 0)
-                (void)close(server->bell); /* nobody rings any more */
 }
 
-static int run_loop(struct server *server, const char *path)
+static void *run_loop(void *arg)
+{
+        struct loop *loop = arg;
+
+        loop->result = serve_run(&loop->serve, loop->bell, resume_answered, loop);
+        return NULL;
+}
+
+static int run_loops(struct server *server)
+{
+        unsigned started = 1;
+        int r = serve_announce(&server->loops[0].serve);
+
+        for (; r == 0 && started < server->loop_count; started++)
+                r = -pthread_create(&server->loops[started].thread, NULL, run_loop, &server->loops[started]);
+        if (r < 0)
+                return r;
+        (void)run_loop(&server->loops[0]);
+        r = server->loops[0].result;
+        for (unsigned i = 1; i < started; i++) {
+                (void)pthread_join(server->loops[i].thread, NULL); /* it was created and is joined once */
+                r = r == 0 ? server->loops[i].result : r;
+        }
+        return r;
+}
+
+static int run_server(struct server *server, const char *path)
 {
         int r = open_server(server, path);
 
         if (r == 0)
-                r = serve_run(&server->serve, server->bell, resume_answered, server);
+                r = run_loops(server);
         close_server(server);
         return r;
 }
@@ -264,11 +322,11 @@ int main(int argc, char **argv)
         int r;
 
         if (server.rung == NULL) {
-                (void)fputs("Usage: rungs read|pack|flat|row|door|ledger|files CONFIG\n",
+                (void)fputs("Usage: rungs read|pack|flat|flat2|row|row2|door|ledger|ledger2|files CONFIG\n",
                             stderr); /* likewise */
                 return EX_USAGE;
         }
-        r = server.rung->door ? run_door(argv[2]) : run_loop(&server, argv[2]);
+        r = server.rung->door ? run_door(argv[2]) : run_server(&server, argv[2]);
         if (r < 0)
                 (void)fprintf(stderr, "rungs: %s\n", strerror(-r)); /* nowhere else to say it */
         return r < 0 ? EX_SOFTWARE : 0;

@@ -59,11 +59,19 @@ class Flat(Rung):
         return count
 
 
+class FlatTwice(Flat):
+    name = "flat2"
+
+
 class Row(Rung):
     name = "row"
 
     def held(self):
         return peers.query(self.path("ledger.db"), "SELECT count(*) FROM body")[0]
+
+
+class RowTwice(Row):
+    name = "row2"
 
 
 class Door(Row):
@@ -86,6 +94,10 @@ class Ledger(Row):
     name = "ledger"
 
 
+class LedgerTwice(Row):
+    name = "ledger2"
+
+
 class Files(Flat):
     name = "files"
     makes_files = answers_first = True
@@ -98,7 +110,7 @@ class Files(Flat):
             raise BenchError(f"{self.name} answered {accepted} and made {found} files")
 
 
-RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, Row, Door, Ledger, Files)}
+RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, FlatTwice, Row, RowTwice, Door, Ledger, LedgerTwice, Files)}
 SERVERS = peers.PEERS | RUNGS
 LEAST = Flat.name  # of those that are durable
 # What each does that those before it do not.
@@ -107,9 +119,12 @@ LADDER = {
     "read": "+ decode, scan, parse, judge",
     "pack": "+ digest, LZ4",
     "flat": "+ a writing thread; a flat file, one fdatasync for all who wait",
+    "flat2": "flat with two loops",
     "row": "instead of the flat file one row of SQLite for each, one commit",
+    "row2": "row with two loops",
     "door": "the one row behind fspd's own door: its rules, limits, quota, logs; no duplicate is kept",
     "ledger": "without the door; instead of the one row fspd's ledger as it is",
+    "ledger2": "ledger with two loops",
     "fspd": "door and ledger, and all else",
     "files": "flat, and afterwards a file for each, one syncfs for many",
 }

@@ -33,10 +33,12 @@ static int prepare_process(void)
         return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }
 
-int serve_open(struct serve *serve, MHD_AccessHandlerCallback handle, MHD_RequestCompletedCallback completed,
-               void *arg)
+int serve_open(struct serve *serve, unsigned port, MHD_AccessHandlerCallback handle,
+               MHD_RequestCompletedCallback completed, void *arg)
 {
-        struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+        struct sockaddr_in address = { .sin_family = AF_INET,
+                                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                                       .sin_port = htons((uint16_t)port) };
         int r = prepare_process();
 
         if (r < 0)
@@ -44,11 +46,11 @@ int serve_open(struct serve *serve, MHD_AccessHandlerCallback handle, MHD_Reques
         serve->ok = MHD_create_response_from_buffer(0, NULL, MHD_RESPMEM_PERSISTENT);
         if (serve->ok == NULL)
                 return -ENOMEM;
-        serve->daemon =
-                MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, arg,
-                                 MHD_OPTION_SOCK_ADDR, (struct sockaddr *)&address,
-                                 MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS, MHD_OPTION_LISTEN_BACKLOG_SIZE,
-                                 BACKLOG, MHD_OPTION_NOTIFY_COMPLETED, completed, arg, MHD_OPTION_END);
+        serve->daemon = MHD_start_daemon(
+                MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, arg, MHD_OPTION_SOCK_ADDR,
+                (struct sockaddr *)&address, MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS,
+                MHD_OPTION_LISTEN_BACKLOG_SIZE, BACKLOG, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1U,
+                MHD_OPTION_NOTIFY_COMPLETED, completed, arg, MHD_OPTION_END);
         return serve->daemon == NULL ? -EADDRNOTAVAIL : 0;
 }
 
@@ -59,15 +61,26 @@ static int wait_ms(struct MHD_Daemon *daemon)
         return MHD_get_timeout(daemon, &ms) == MHD_YES && ms < 500 ? (int)ms : 500;
 }
 
+unsigned serve_port(const struct serve *serve)
+{
+        const union MHD_DaemonInfo *info = MHD_get_daemon_info(serve->daemon, MHD_DAEMON_INFO_BIND_PORT);
+
+        return info == NULL ? 0 : info->port;
+}
+
+int serve_announce(const struct serve *serve)
+{
+        int r = printf("http://127.0.0.1:%u/\n", serve_port(serve));
+
+        return r < 0 || fflush(stdout) != 0 ? -EIO : 0;
+}
+
 int serve_run(struct serve *serve, int bell, void (*on_bell)(void *arg), void *arg)
 {
         const union MHD_DaemonInfo *info = MHD_get_daemon_info(serve->daemon, MHD_DAEMON_INFO_EPOLL_FD);
-        const union MHD_DaemonInfo *port = MHD_get_daemon_info(serve->daemon, MHD_DAEMON_INFO_BIND_PORT);
 
-        if (info == NULL || port == NULL)
+        if (info == NULL)
                 return -ENOTSUP;
-        if (printf("http://127.0.0.1:%u/\n", (unsigned)port->port) < 0 || fflush(stdout) != 0)
-                return -EIO;
         while (!stop) {
                 struct pollfd wait[] = { { .fd = info->epoll_fd, .events = POLLIN },
                                          { .fd = bell, .events = POLLIN } };

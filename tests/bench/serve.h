@@ -12,10 +12,13 @@ struct serve {
         struct MHD_Daemon *daemon;
 };
 
-/* Listens at a free port of the loopback; handle and completed get arg.  -errno */
-int serve_open(struct serve *serve, MHD_AccessHandlerCallback handle, MHD_RequestCompletedCallback completed,
-               void *arg);
-/* Prints the URL and serves until SIGTERM or SIGINT.  bell: -1, or an eventfd;
+/* Listens at the loopback, at a free port where it is 0, else beside who has it
+ * already; handle and completed get arg.  -errno */
+int serve_open(struct serve *serve, unsigned port, MHD_AccessHandlerCallback handle,
+               MHD_RequestCompletedCallback completed, void *arg);
+unsigned serve_port(const struct serve *serve);
+int serve_announce(const struct serve *serve); /* prints the URL; -EIO */
+/* Serves until SIGTERM or SIGINT.  bell: -1, or an eventfd;
  * when it rings, on_bell gets arg before the engine runs on.  0 or -errno */
 int serve_run(struct serve *serve, int bell, void (*on_bell)(void *arg), void *arg);
 void serve_close(struct serve *serve); /* a half-opened one, too */

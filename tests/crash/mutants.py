@@ -71,7 +71,7 @@ MUTANTS = (
          "                r = delivery_mark_staged(stager->ledger, &stager->rows[i].name.seq, 1);\n"
          "                r = r == 0 ? stage_one(stager, &stager->rows[i]) : r;\n                if (r == -E"),)),
     Mutant("staged-without-sync", "power", (), (
-        ("staging/stager.c", "syncfs(stager->folder_fd) < 0", "stager->folder_fd < 0"),)),
+        ("staging/settler.c", "syncfs(settler->folder_fd) < 0", "settler->folder_fd < 0"),)),
     Mutant("descriptor-left-open", "fault", CALLS, (
         ("base/fsutil.c", """        if (r < 0)
                 (void)unlinkat(folder, name, 0); /* what is left""", """        if (r < 0)

@@ -59,7 +59,7 @@ small='-DM=2 -DMOVES=0 -DMEDDLINGS=0'
         [ "${1-}" != --full ] || echo "three-messages holds states -DM=3 -DCRASHES=1 -DMOVES=0 -DMEDDLINGS=0"
         [ "${1-}" != --full ] || echo "three-crashes holds states $small -DCRASHES=3"
         [ "${1-}" != --full ] || echo "no-end-elsewhere holds cycles -DM=2 -DCRASHES=1 -DMOVES=2 -DMEDDLINGS=0"
-        for mutant in ACK_BEFORE_COMMIT STAGED_BEFORE_SYNC COPIED_BEFORE_FLUSH PUBLISHED_BEFORE_COPIED; do
+        for mutant in ACK_BEFORE_COMMIT STAGED_BEFORE_SYNC TWO_BATCHES_IN_HAND COPIED_BEFORE_FLUSH PUBLISHED_BEFORE_COPIED; do
                 echo "$mutant fails states $small -DCRASHES=1 -DMUTANT_$mutant"
         done
 } >"$work/first"

@@ -2,7 +2,7 @@
  * a kill or a power cut may do to it.  Checked exhaustively by check.sh.
  *
  * The steps are named as in the code: ledger_submit, the writer's commit,
- * stage_batch (src/staging/stager.c), forward_staged (src/forward/forward.c),
+ * stage_batch (src/staging/stager.c), settle (settler.c), forward_staged (src/forward/forward.c),
  * forward_recover (src/forward/recover.c), settle_folder (src/staging/rebuild.c).
  *
  * What is taken as given: a COMMIT is all or nothing and durable when it has
@@ -60,10 +60,12 @@ byte place = 0;
 /* In memory. */
 bool up = true;
 bool queued[M];
-bool busy[3];
+bool settling[M]; /* in the settler's hands */
+bool busy[4];
 #define WRITER 0
 #define STAGER 1
-#define FORWARDER 2
+#define SETTLER 2
+#define FORWARDER 3
 
 /* What the world has seen. */
 bool answered[M];
@@ -85,7 +87,8 @@ bool held[M]; /* checked, and about to be renamed */
 #define any(is) (is(0) || is(1) || is(2))
 #endif
 #define is_queued(m) queued[m]
-#define is_received(m) (row[m] == received)
+#define is_unwritten(m) (row[m] == received && !settling[m])
+#define is_settling(m) settling[m]
 #ifdef MUTANT_IDENTITY_IGNORED
 #define is_here(m) true
 #else
@@ -179,25 +182,48 @@ proctype writer()
         od
 }
 
+/* It writes a batch while the one before is settled. */
 proctype stager()
 {
         byte m;
         bool mine[M];
         do
-        :: atomic { up && any(is_received) -> busy[STAGER] = true };
+        :: atomic { up && any(is_unwritten) -> busy[STAGER] = true };
            {
                 STEPS /* stage_one: the file gets its name before its bytes */
                         if
-                        :: row[m] == received && file[m] == absent -> file[m] = torn; file_dirty[m] = true
+                        :: is_unwritten(m) && file[m] == absent -> file[m] = torn; file_dirty[m] = true
                         :: else
                         fi;
                 END_STEPS;
                 STEPS
                         if
-                        :: row[m] == received -> mine[m] = true; file_dirty[m] = true; file[m] = whole
+                        :: is_unwritten(m) -> mine[m] = true; file_dirty[m] = true; file[m] = whole
                         :: else
                         fi;
                 END_STEPS;
+                atomic { /* settler_take */
+#ifndef MUTANT_TWO_BATCHES_IN_HAND
+                        !any(is_settling);
+#endif
+                        for (m : 0 .. M - 1) { settling[m] = settling[m] || mine[m] };
+                        m = 0
+                }
+           } unless { !up };
+           atomic {
+                for (m : 0 .. M - 1) { mine[m] = false };
+                m = 0;
+                busy[STAGER] = false
+           }
+        od
+}
+
+proctype settler()
+{
+        byte m;
+        do
+        :: atomic { up && any(is_settling) -> busy[SETTLER] = true };
+           {
 #ifndef MUTANT_STAGED_BEFORE_SYNC
                 atomic { /* syncfs */
                         for (m : 0 .. M - 1) { file_synced[m] = file[m]; file_dirty[m] = false };
@@ -211,18 +237,15 @@ proctype stager()
                 atomic { /* delivery_mark_staged */
                         for (m : 0 .. M - 1) {
                                 if
-                                :: mine[m] && row[m] == received -> row[m] = staged
+                                :: settling[m] && row[m] == received -> row[m] = staged
                                 :: else
-                                fi
+                                fi;
+                                settling[m] = false
                         };
                         m = 0
                 }
            } unless { !up };
-           atomic {
-                for (m : 0 .. M - 1) { mine[m] = false };
-                m = 0;
-                busy[STAGER] = false
-           }
+           atomic { m = 0; busy[SETTLER] = false }
         od
 }
 
@@ -464,7 +487,7 @@ proctype crash()
                 atomic {
                         up = false;
                         n++;
-                        for (i : 0 .. M - 1) { queued[i] = false };
+                        for (i : 0 .. M - 1) { queued[i] = false; settling[i] = false };
                         if
                         :: true
                         :: cut()
@@ -472,7 +495,7 @@ proctype crash()
                         i = 0
                 };
                 atomic { /* settle_folder, then the threads start */
-                        !busy[WRITER] && !busy[STAGER] && !busy[FORWARDER];
+                        !busy[WRITER] && !busy[STAGER] && !busy[SETTLER] && !busy[FORWARDER];
                         for (i : 0 .. M - 1) {
                                 if
                                 :: row[i] == forwarded -> unlink_staged(i)
@@ -540,6 +563,7 @@ init
                 for (i : 0 .. 2 * M - 1) { run consumer(i) };
                 run writer();
                 run stager();
+                run settler();
                 run forwarder();
                 run crash();
                 run mover();
