@@ -93,6 +93,7 @@ static void the_next_batch_is_written_while_one_is_settled(void **state)
         store_open();
         receive(names, 3 * BATCH);
         struct stager *stager = start();
+        await_flush();
         await_files(2 * BATCH); /* no more: one batch is in hand at most */
         assert_int_equal(ledger_totals(store.ledger).staged, 0);
         assert_int_equal(flush.calls, 1);
