@@ -269,21 +269,32 @@ def reaches(figure, sense, bound):
     return figure >= bound if sense == ">=" else figure <= bound
 
 
-def missed_by(runs, at, goal):
-    """The first rung measured of those that all miss the goal: what does no less misses it too.  Where a rung stands
-    in the goal's own rounds, that counts."""
-    ladders = [runs[name] for name in (goal.run, "bound") if "cells" in runs.get(name, ())]
+def rung_figures(ladder, at, goal):
+    """(rung, figure, does it reach the goal?) of those measured there."""
     bound = goal.bound if goal.least_bound is None else goal.least_bound
+    for name in goal.rungs:
+        figure = dict(goal.least(ladder, name)).get(at.split(", ")[-1])
+        if figure is not None:
+            yield name, figure, reaches(figure, goal.sense, bound)
+
+
+def missed_in(ladder, at, goal, reaching=()):
+    """The first rung of those that all miss the goal: what does no less misses it too."""
     missed = ""
-    for name in reversed(goal.rungs):
-        figures = [dict(goal.least(ladder, name)).get(at.split(", ")[-1]) for ladder in ladders]
-        figure = next((figure for figure in figures if figure is not None), None)
-        if figure is None:
-            continue
-        if reaches(figure, goal.sense, bound):
+    for name, figure, reached in reversed(list(rung_figures(ladder, at, goal))):
+        if reached or name in reaching:
             break
         missed = f"{name}, {figure:.3g}{goal.unit}"
     return missed
+
+
+def missed_by(runs, at, goal):
+    """In the goal's own rounds, else in those of the ladder, without a rung that reaches it in its own."""
+    if not goal.rungs:
+        return ""
+    own, bound = ({"cells": runs.get(name, {}).get("cells", [])} for name in (goal.run, "bound"))
+    reaching = [name for name, _, reached in rung_figures(own, at, goal) if reached]
+    return missed_in(own, at, goal) or missed_in(bound, at, goal, reaching)
 
 
 def goals_table(runs):
