@@ -9,6 +9,8 @@
 
 #define WAIT_MS 15000
 
+static struct stager *stager;
+
 static struct {
         pthread_mutex_t lock;
         pthread_cond_t changed;
@@ -41,6 +43,12 @@ static void set_flush(bool held, int error)
         (void)pthread_mutex_unlock(&flush.lock);
 }
 
+static void stop(void)
+{
+        stager_stop(stager);
+        stager = NULL;
+}
+
 static int setup_flush(void **state)
 {
         flush.calls = 0;
@@ -51,6 +59,7 @@ static int setup_flush(void **state)
 static int teardown_flush(void **state)
 {
         set_flush(false, 0);
+        stop(); /* of a test that failed */
         return store_teardown(state);
 }
 
@@ -79,11 +88,9 @@ static void receive(struct message_name *names, unsigned count)
         }
 }
 
-static struct stager *start(void)
+static void start(void)
 {
-        struct stager *stager = NULL;
         assert_int_equal(stager_start(store.config, store.ledger, &stager), 0);
-        return stager;
 }
 
 static void the_next_batch_is_written_while_one_is_settled(void **state)
@@ -92,7 +99,7 @@ static void the_next_batch_is_written_while_one_is_settled(void **state)
         struct message_name names[3 * BATCH];
         store_open();
         receive(names, 3 * BATCH);
-        struct stager *stager = start();
+        start();
         await_flush();
         await_files(2 * BATCH); /* no more: one batch is in hand at most */
         assert_int_equal(ledger_totals(store.ledger).staged, 0);
@@ -101,7 +108,6 @@ static void the_next_batch_is_written_while_one_is_settled(void **state)
         stager_catch_up(stager, WAIT_MS);
         assert_int_equal(ledger_totals(store.ledger).staged, 3 * BATCH);
         assert_int_equal(count_files("staging", ".SMX"), 3 * BATCH);
-        stager_stop(stager);
 }
 
 static void a_stop_settles_what_is_in_hand(void **state)
@@ -110,10 +116,10 @@ static void a_stop_settles_what_is_in_hand(void **state)
         struct message_name names[BATCH];
         store_open();
         receive(names, BATCH);
-        struct stager *stager = start();
+        start();
         await_flush();
         set_flush(false, 0);
-        stager_stop(stager);
+        stop();
         assert_int_equal(ledger_totals(store.ledger).staged, BATCH);
 }
 
@@ -132,7 +138,7 @@ static void after_a_flush_that_failed_all_is_written_anew(void **state)
         ino_t before[2 * BATCH];
         store_open();
         receive(names, 2 * BATCH);
-        struct stager *stager = start();
+        start();
         await_files(2 * BATCH);
         for (unsigned i = 0; i < 2 * BATCH; i++)
                 before[i] = inode_of(&names[i]);
@@ -144,7 +150,6 @@ static void after_a_flush_that_failed_all_is_written_anew(void **state)
                 assert_true(inode_of(&names[i]) != before[i]);
         assert_file(in_folder("staging", &names[0], ".SMX"), "message 0");
         assert_int_equal(count_files("staging", ".tmp"), 0);
-        stager_stop(stager);
 }
 
 /* Its row lies before those of the batch in hand. */
@@ -159,14 +164,13 @@ static void what_was_sent_back_meanwhile_is_a_file_too(void **state)
         assert_int_equal(delivery_mark_copied(store.ledger, &old.seq, 1, 1, &shipment), 0);
         assert_int_equal(delivery_mark_forwarded(store.ledger, &old.seq, 1, shipment), 0);
         receive(names, 2 * BATCH - 1);
-        struct stager *stager = start();
+        start();
         await_files(2 * BATCH - 1);
         assert_int_equal(delivery_requeue(store.ledger, old.seq), 0);
         set_flush(false, 0);
         stager_catch_up(stager, WAIT_MS);
         assert_int_equal(ledger_totals(store.ledger).staged, 2 * BATCH);
         assert_file(in_folder("staging", &old, ".SMX"), "old");
-        stager_stop(stager);
 }
 
 #define FLUSH_TEST(function) cmocka_unit_test_setup_teardown(function, setup_flush, teardown_flush)
