@@ -102,7 +102,8 @@ struct ledger {
         int64_t files_ms;                  /* monotonic: files were made or moved */
         int64_t retry_ms, retention_ms;    /* monotonic: when to try again, to tidy again */
         int64_t expired_seq, archived_seq; /* how far the sweeps of retention.c are; 0: none */
-        bool archived_more;                /* messages were forwarded since the last one began */
+        int64_t archived_to;               /* where that of the bodies ends */
+        int64_t forwarded_seq;             /* the highest one since it began; 0: none */
         int64_t rolled_seq, roll_ms;       /* the cursor of rollup.h; when to move it again */
         int64_t roll_messages;             /* its last step */
         int64_t batch_ms, rush_ms;         /* the last batch; the first of those in a row */
@@ -204,7 +205,8 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
 int ledger_count_hour(struct ledger *ledger);
 int ledger_forget_hours(struct ledger *ledger);
 
-/* retention.c: one small step; 1 when there is more to do, 0, -errno. */
-int ledger_tidy(struct ledger *ledger);
+/* retention.c: one small step; 1 when there is more to do, 0, -errno.  busy: others
+ * wait, or soon will, so the file does not shrink. */
+int ledger_tidy(struct ledger *ledger, bool busy);
 
 #endif

@@ -64,25 +64,39 @@ static int is_over_archive(struct ledger *ledger, bool *ret_over)
         return r;
 }
 
+static void begin_sweep(struct ledger *ledger)
+{
+        ledger->archived_to = ledger->forwarded_seq;
+        ledger->forwarded_seq = 0;
+}
+
+/* What it has not come to is left to the next one. */
+static void end_sweep(struct ledger *ledger)
+{
+        if (ledger->archived_seq != 0 && ledger->archived_to > ledger->forwarded_seq)
+                ledger->forwarded_seq = ledger->archived_to;
+        ledger->archived_seq = 0;
+}
+
 /* The oldest forwarded bodies, while the ledger is larger than the archive may
- * be: a sweep of the same kind, and none while nothing new was forwarded. */
+ * be: a sweep of the same kind, up to the newest that was forwarded, since any
+ * number may be staged behind it.  None while nothing new was forwarded. */
 static int find_archived(struct ledger *ledger, struct step *step)
 {
         bool over = false;
-        if (ledger->archived_seq == 0 && !ledger->archived_more)
+        if (ledger->archived_seq == 0 && ledger->forwarded_seq == 0)
                 return 0;
         int r = is_over_archive(ledger, &over);
-        if (!over) {
-                ledger->archived_seq = 0;
-                ledger->archived_more = true;
-        }
+        if (!over)
+                end_sweep(ledger);
         if (r < 0 || !over)
                 return r;
-        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_ARCHIVED, ledger->archived_seq, LOOK_ROWS);
+        if (ledger->archived_seq == 0)
+                begin_sweep(ledger);
+        sqlite3_stmt *statement = LEDGER_BOUND(ledger, STATEMENT_ARCHIVED, ledger->archived_seq, LOOK_ROWS,
+                                               ledger->archived_to);
         if (!statement)
                 return -ENOMEM;
-        if (ledger->archived_seq == 0)
-                ledger->archived_more = false;
         int result = SQLITE_DONE;
         while (step->count < STEP_ROWS && (result = sqlite3_step(statement)) == SQLITE_ROW) {
                 step->more = true;
@@ -110,14 +124,29 @@ static int delete_step(struct ledger *ledger, const struct step *expired, const 
         }
         for (size_t i = 0; r == 0 && i < archived->count; i++)
                 r = LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, archived->seqs[i]);
-        if (r == 0)
-                r = ledger_run_simple(ledger, STATEMENT_COMMIT);
-        if (r == 0)
-                r = ledger_run_simple(ledger, STATEMENT_VACUUM);
-        return r;
+        return r == 0 ? ledger_run_simple(ledger, STATEMENT_COMMIT) : r;
 }
 
-int ledger_tidy(struct ledger *ledger)
+static int count_free(struct ledger *ledger, int64_t *ret_pages)
+{
+        return ledger_read_number(ledger->db, "PRAGMA freelist_count", ret_pages);
+}
+
+/* 1 when there is more to give back, 0, -errno. */
+static int shrink(struct ledger *ledger)
+{
+        int64_t before, after = 0;
+        int r = count_free(ledger, &before);
+        if (r < 0 || before == 0)
+                return r;
+        r = ledger_run_simple(ledger, STATEMENT_VACUUM);
+        if (r == 0)
+                r = count_free(ledger, &after);
+        /* A file that others made may not be of the kind that shrinks. */
+        return r < 0 ? r : after > 0 && after < before;
+}
+
+int ledger_tidy(struct ledger *ledger, bool busy)
 {
         /* What a message told is known before it goes, and who goes with his last one has no newer one. */
         bool behind = rollup_is_behind(ledger);
@@ -139,6 +168,10 @@ int ledger_tidy(struct ledger *ledger)
                                now_ms - ledger->batch_config->forwarder.throttle_interval_ms);
         if (r == 0)
                 r = ledger_forget_hours(ledger);
-        int more = r == 0 ? recent_tidy(ledger) : r;
-        return more < 0 ? more : more > 0 || expired.more || archived.more;
+        int forgotten = r == 0 ? recent_tidy(ledger) : r;
+        /* Who comes now takes the free pages, and to give one back another is moved into its place. */
+        int shrunk = forgotten >= 0 && !busy ? shrink(ledger) : 0;
+        if (forgotten < 0 || shrunk < 0)
+                return forgotten < 0 ? forgotten : shrunk;
+        return forgotten > 0 || shrunk > 0 || expired.more || archived.more;
 }

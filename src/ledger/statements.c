@@ -96,7 +96,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_DELETE_STATES] = "DELETE FROM state WHERE id " LEDGER_STATES("?1", "?1"),
         [STATEMENT_ARCHIVED] =
                 "SELECT b.seq, m.delivery FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE b.seq > ?1"
-                " ORDER BY b.seq LIMIT ?2",
+                " AND b.seq <= ?3 ORDER BY b.seq LIMIT ?2",
         [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
         [STATEMENT_ROLLED] = "INSERT INTO meta(key, value) VALUES('rolled_seq', ?1)"
                              " ON CONFLICT(key) DO UPDATE SET value = excluded.value",

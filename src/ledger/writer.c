@@ -23,6 +23,7 @@
 #define RETRY_MS 1000
 #define TIDY_MS 60000
 #define TIDY_AGAIN_MS 50
+#define TIDY_PAUSE 10 /* in a rush, times as long as the step took */
 #define ROLL_PAUSE 30 /* times as long as the step took */
 #define RUSH_MS 10000
 #define RUSH_PAUSE_MS 20
@@ -32,10 +33,8 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
 {
         if (from == LEDGER_NOWHERE && to == DELIVERY_RECEIVED)
                 ledger->accepted++;
-        if (to == DELIVERY_FORWARDED) {
+        if (to == DELIVERY_FORWARDED)
                 ledger->forwarded++;
-                ledger->archived_more = true;
-        }
         if (from < DELIVERY_COUNT)
                 ledger->delta[from]--;
         if (to < DELIVERY_COUNT)
@@ -192,26 +191,44 @@ static void carry_out(struct ledger *ledger, struct ledger_job *batch)
         }
 }
 
-static void tidy(struct ledger *ledger)
-{
-        int64_t now_ms = clock_monotonic_ms();
-        if (ledger->fault || now_ms < ledger->retention_ms)
-                return;
-        int more = ledger_tidy(ledger);
-        if (more < 0)
-                go_offline(ledger, more);
-        int64_t half_ms = ledger->batch_config->ledger.retention_ms / 2;
-        ledger->retention_ms = now_ms + (more > 0 ? TIDY_AGAIN_MS : half_ms < TIDY_MS ? half_ms : TIDY_MS);
-}
-
 /* In the first seconds of a rush nothing but intake is done, until it pauses. */
-static void note_rush(struct ledger *ledger, int64_t now_ms)
+static void note_rush(struct ledger *ledger)
 {
+        int64_t now_ms = clock_monotonic_ms(), pause_ms = now_ms + RUSH_PAUSE_MS;
         if (now_ms - ledger->batch_ms > RUSH_OVER_MS)
                 ledger->rush_ms = now_ms;
         ledger->batch_ms = now_ms;
-        if (now_ms - ledger->rush_ms < RUSH_MS && ledger->roll_ms < now_ms + RUSH_PAUSE_MS)
-                ledger->roll_ms = now_ms + RUSH_PAUSE_MS;
+        if (now_ms - ledger->rush_ms >= RUSH_MS)
+                return;
+        if (ledger->roll_ms < pause_ms)
+                ledger->roll_ms = pause_ms;
+        if (ledger->retention_ms < pause_ms)
+                ledger->retention_ms = pause_ms;
+}
+
+static int64_t next_tidying_ms(const struct ledger *ledger, bool more, bool busy, int64_t took_ms)
+{
+        int64_t half_ms = ledger->batch_config->ledger.retention_ms / 2;
+        if (!more)
+                return half_ms < TIDY_MS ? half_ms : TIDY_MS;
+        int64_t pause_ms = busy ? (took_ms + 1) * TIDY_PAUSE : 0;
+        return pause_ms > TIDY_AGAIN_MS ? pause_ms : TIDY_AGAIN_MS;
+}
+
+/* Between two batches that follow each other at once is no time to tidy at leisure, either. */
+static void tidy(struct ledger *ledger)
+{
+        int64_t began_ms = clock_monotonic_ms();
+        if (ledger->fault || began_ms < ledger->retention_ms)
+                return;
+        bool busy = began_ms - ledger->batch_ms < RUSH_PAUSE_MS;
+        int more = ledger_tidy(ledger, busy);
+        if (more < 0)
+                go_offline(ledger, more);
+        int64_t ended_ms = clock_monotonic_ms();
+        ledger->retention_ms = ended_ms + next_tidying_ms(ledger, more > 0, busy, ended_ms - began_ms);
+        if (!busy) /* else who comes next would wait for both */
+                checkpoint(ledger);
 }
 
 /* What is known of the clients moves on when nobody waits; in a steady rush
@@ -219,8 +236,6 @@ static void note_rush(struct ledger *ledger, int64_t now_ms)
 static void roll(struct ledger *ledger, bool busy)
 {
         int64_t began_ms = clock_monotonic_ms();
-        if (busy)
-                note_rush(ledger, began_ms);
         if (ledger->fault || began_ms < ledger->roll_ms)
                 return;
         int r = rollup_step(ledger, busy);
@@ -260,8 +275,10 @@ static void *writer(void *arg)
         (void)pthread_setname_np(pthread_self(), "fspd-writer"); /* only a name */
         while (!end) {
                 struct ledger_job *batch = next_batch(ledger, &end);
-                if (batch)
+                if (batch) {
                         carry_out(ledger, batch);
+                        note_rush(ledger);
+                }
                 if (ledger->fault && ledger->fault != -EUCLEAN && !end &&
                     clock_monotonic_ms() >= ledger->retry_ms)
                         try_online(ledger);
@@ -332,7 +349,7 @@ int ledger_open(struct config *config, const struct ledger_damaged *damaged, str
         ledger->batch.unit = 1;
         ledger->config = config_ref(config);
         ledger->batch_config = config_ref(config);
-        ledger->archived_more = true;
+        ledger->forwarded_seq = INT64_MAX; /* as far as is known */
         ledger->path = strdup(config->ledger.file);
         (void)pthread_mutex_init(&ledger->lock, NULL); /* cannot fail with default attributes */
         int r = ledger->path ? lock_ledger(ledger) : -ENOMEM;

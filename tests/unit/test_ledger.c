@@ -333,12 +333,10 @@ static void the_writer_has_its_own_kind_of_wal(void **state)
 #define STEP_ROWS 200 /* of retention.c, one each STEP_MS at most */
 #define STEP_MS 50
 
-/* Bodies that no packing makes smaller. */
-static void forward_many(void)
+/* Bodies that no packing makes smaller; staged. */
+static void stage_many(int64_t seqs[OLD_ROWS])
 {
-        static int64_t seqs[OLD_ROWS];
         char text[3001];
-        int64_t shipment;
         for (unsigned i = 0; i < OLD_ROWS; i++) {
                 struct message_name name;
                 for (size_t c = 0; c < sizeof(text) - 1; c++)
@@ -348,6 +346,13 @@ static void forward_many(void)
                 seqs[i] = name.seq;
         }
         assert_int_equal(delivery_mark_staged(store.ledger, seqs, OLD_ROWS), 0);
+}
+
+static void forward_many(void)
+{
+        static int64_t seqs[OLD_ROWS];
+        int64_t shipment;
+        stage_many(seqs);
         assert_int_equal(delivery_mark_copied(store.ledger, seqs, OLD_ROWS, 1, &shipment), 0);
         assert_int_equal(delivery_mark_forwarded(store.ledger, seqs, OLD_ROWS, shipment), 0);
 }
@@ -447,6 +452,9 @@ static int run_broken(struct ledger *ledger, struct ledger_job *job)
         return -EIO;
 }
 
+#define WAL_PAGES_AT_MOST 500 /* a checkpoint's, and those of a commit that folds */
+#define WAL_COMMITS 400       /* of several pages each */
+
 /* The WAL is never cut, so its size tells how long it became at most. */
 static off_t wal_pages(void)
 {
@@ -457,8 +465,37 @@ static off_t wal_pages(void)
         return status.st_size / 8192;
 }
 
-#define WAL_PAGES_AT_MOST 500 /* a checkpoint's, and those of a commit that folds */
-#define WAL_COMMITS 400       /* of several pages each */
+static int64_t number_of(sqlite3 *db, const char *sql)
+{
+        int64_t number;
+        assert_int_equal(ledger_read_number(db, sql, &number), 0);
+        return number;
+}
+
+/* The bodies of those that are still staged are moved into the places of those that go. */
+static void an_archive_that_is_too_large_loses_its_oldest_bodies_and_the_wal_stays_short(void **state)
+{
+        (void)state;
+        static int64_t staged[OLD_ROWS];
+        sqlite3 *db = NULL;
+        config_unref(store.config);
+        store.config = store_config("[ledger]\narchive_size=1M\nretention=2s\n[staging]\nmin_free=0%\n");
+        store_open();
+        forward_many();
+        stage_many(staged);
+        store_close(); /* the WAL goes, and no file was made lately */
+        store_open();
+        int64_t until_ms = clock_monotonic_ms() + 30000;
+        assert_int_equal(sqlite3_open(store.config->ledger.file, &db), SQLITE_OK);
+        while (number_of(db, "SELECT count(*) FROM body") > OLD_ROWS ||
+               number_of(db, "PRAGMA freelist_count") > 0) {
+                assert_true(clock_monotonic_ms() < until_ms);
+                (void)usleep(2000);
+        }
+        assert_int_equal(number_of(db, "SELECT min(seq) FROM body"), staged[0]);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+        assert_true(wal_pages() <= 2 * WAL_PAGES_AT_MOST);
+}
 
 static void who_waits_for_a_checkpoint_waits_for_a_short_one(void **state)
 {
@@ -543,6 +580,7 @@ int main(void)
                 TEST(a_duplicate_is_told_across_the_change_of_digests),
                 TEST(the_writer_has_its_own_kind_of_wal),
                 TEST(what_is_old_goes_in_small_steps_and_the_file_shrinks),
+                TEST(an_archive_that_is_too_large_loses_its_oldest_bodies_and_the_wal_stays_short),
                 TEST(what_is_old_goes_also_behind_rows_of_a_clock_that_was_ahead),
                 TEST(who_waits_for_a_checkpoint_waits_for_a_short_one),
                 TEST(beside_files_on_a_roomy_disk_checkpoints_are_rare),
