@@ -255,6 +255,7 @@ int ledger_load(struct ledger *ledger)
         if (r == 0)
                 r = ledger_read_number(ledger->db, "SELECT coalesce(max(seq), 0) FROM message",
                                        &ledger->last_seq);
+        ledger->forwarded_seq = ledger->last_seq; /* as far as is known */
         if (r == 0)
                 r = recent_load(ledger);
         if (r == 0)

@@ -349,7 +349,6 @@ int ledger_open(struct config *config, const struct ledger_damaged *damaged, str
         ledger->batch.unit = 1;
         ledger->config = config_ref(config);
         ledger->batch_config = config_ref(config);
-        ledger->forwarded_seq = INT64_MAX; /* as far as is known */
         ledger->path = strdup(config->ledger.file);
         (void)pthread_mutex_init(&ledger->lock, NULL); /* cannot fail with default attributes */
         int r = ledger->path ? lock_ledger(ledger) : -ENOMEM;

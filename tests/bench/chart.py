@@ -17,7 +17,8 @@ text { font: 13px system-ui, sans-serif; fill: #333 }
 @media (prefers-color-scheme: dark) { text { fill: #ddd } .grid { stroke: #444 } }
 """
 COLOURS = {"fspd": ("#2f7de1", ""), "nginx": ("#2e9e5b", "7 3"), "lighttpd": ("#d9822b", "2 3"),
-           "naive": ("#d3455b", "9 3 2 3"), "ceiling": ("#8a8a8a", "1 3"), "flat": ("#8e5bd0", "5 2")}
+           "naive": ("#d3455b", "9 3 2 3"), "ceiling": ("#8a8a8a", "1 3"), "flat": ("#8e5bd0", "5 2"),
+           "flat2": ("#5b8ed0", "2 2"), "door2": ("#c08a2e", "7 2 2 2")}
 
 
 class Scale:

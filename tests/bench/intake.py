@@ -47,9 +47,9 @@ def measure_table(rig, options):
 
 
 def measure_burst(rig, options):
-    """With the least durable server, so that a goal that is out of reach shows in the same rounds."""
+    """With the least durable servers, so that a goal that is out of reach shows in the same rounds."""
     shots = [Shot(connections, options.burst) for connections in options.burst_connections]
-    return {"cells": measure_cells(rig, [*options.peers, LEAST], shots, options.rounds)}
+    return {"cells": measure_cells(rig, [*options.peers, *LEAST], shots, options.rounds)}
 
 
 def bound_names(options):

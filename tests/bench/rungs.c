@@ -39,6 +39,7 @@ static const struct rung rungs[] = {
         { .name = "row", .packs = true, .store = STORE_ROWS },
         { .name = "row2", .packs = true, .store = STORE_ROWS, .twice = true },
         { .name = "door", .door = true },
+        { .name = "door2", .door = true, .twice = true },
         { .name = "ledger", .packs = true, .ledger = true },
         { .name = "ledger2", .packs = true, .ledger = true, .twice = true },
         { .name = "files", .packs = true, .store = STORE_FLAT, .files = true },
@@ -296,13 +297,13 @@ static int run_server(struct server *server, const char *path)
         return r;
 }
 
-static int run_door(const char *path)
+static int run_door(const char *path, unsigned loops)
 {
         struct config *config = NULL;
         int r = config_load(path, print_fault, NULL, &config);
 
         if (r == 0)
-                r = door_run(config);
+                r = door_run(config, loops);
         config_unref(config);
         return r;
 }
@@ -322,11 +323,13 @@ int main(int argc, char **argv)
         int r;
 
         if (server.rung == NULL) {
-                (void)fputs("Usage: rungs read|pack|flat|flat2|row|row2|door|ledger|ledger2|files CONFIG\n",
-                            stderr); /* likewise */
+                (void)fputs(
+                        "Usage: rungs read|pack|flat|flat2|row|row2|door|door2|ledger|ledger2|files CONFIG\n",
+                        stderr); /* likewise */
                 return EX_USAGE;
         }
-        r = server.rung->door ? run_door(argv[2]) : run_server(&server, argv[2]);
+        r = server.rung->door ? run_door(argv[2], server.rung->twice ? DOOR_LOOPS_MAX : 1)
+                              : run_server(&server, argv[2]);
         if (r < 0)
                 (void)fprintf(stderr, "rungs: %s\n", strerror(-r)); /* nowhere else to say it */
         return r < 0 ? EX_SOFTWARE : 0;

@@ -90,6 +90,10 @@ class Door(Row):
         super().settle(accepted + 1)
 
 
+class DoorTwice(Door):
+    name = "door2"
+
+
 class Ledger(Row):
     name = "ledger"
 
@@ -110,9 +114,9 @@ class Files(Flat):
             raise BenchError(f"{self.name} answered {accepted} and made {found} files")
 
 
-RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, FlatTwice, Row, RowTwice, Door, Ledger, LedgerTwice, Files)}
+RUNGS = {rung.name: rung for rung in (Read, Pack, Flat, FlatTwice, Row, RowTwice, Door, DoorTwice, Ledger, LedgerTwice, Files)}
 SERVERS = peers.PEERS | RUNGS
-LEAST = Flat.name  # of those that are durable
+LEAST = (Flat.name, FlatTwice.name, DoorTwice.name)  # of those that are durable, with one loop and with two
 # What each does that those before it do not.
 LADDER = {
     "ceiling": "takes the request; its body is thrown away",
@@ -123,6 +127,7 @@ LADDER = {
     "row": "instead of the flat file one row of SQLite for each, one commit",
     "row2": "row with two loops",
     "door": "the one row behind fspd's own door: its rules, limits, quota, logs; no duplicate is kept",
+    "door2": "door with two loops, each with limits of its own",
     "ledger": "without the door; instead of the one row fspd's ledger as it is",
     "ledger2": "ledger with two loops",
     "fspd": "door and ledger, and all else",

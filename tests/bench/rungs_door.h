@@ -4,7 +4,9 @@
 
 #include "fsp/config.h"
 
-/* Prints the URL and serves until SIGTERM or SIGINT.  Before any thread is there.  0 or -errno */
-int door_run(struct config *config);
+/* Prints the URL and serves until SIGTERM or SIGINT, in so many loops.  Before any thread is there.  0 or
+ * -errno */
+#define DOOR_LOOPS_MAX 2
+int door_run(struct config *config, unsigned loops);
 
 #endif
