@@ -132,13 +132,16 @@ static int count_free(struct ledger *ledger, int64_t *ret_pages)
         return ledger_read_number(ledger->db, "PRAGMA freelist_count", ret_pages);
 }
 
-/* 1 when there is more to give back, 0, -errno. */
-static int shrink(struct ledger *ledger)
+/* 1 when there is more to give back, 0, -errno.  To give a page back another one is
+ * moved into its place, and who comes soon would have taken it: not while busy. */
+static int shrink(struct ledger *ledger, bool busy)
 {
         int64_t before, after = 0;
         int r = count_free(ledger, &before);
         if (r < 0 || before == 0)
                 return r;
+        if (busy)
+                return 1;
         r = ledger_run_simple(ledger, STATEMENT_VACUUM);
         if (r == 0)
                 r = count_free(ledger, &after);
@@ -169,9 +172,8 @@ int ledger_tidy(struct ledger *ledger, bool busy)
         if (r == 0)
                 r = ledger_forget_hours(ledger);
         int forgotten = r == 0 ? recent_tidy(ledger) : r;
-        /* Who comes now takes the free pages, and to give one back another is moved into its place. */
-        int shrunk = forgotten >= 0 && !busy ? shrink(ledger) : 0;
-        if (forgotten < 0 || shrunk < 0)
-                return forgotten < 0 ? forgotten : shrunk;
+        int shrunk = forgotten < 0 ? forgotten : shrink(ledger, busy);
+        if (shrunk < 0)
+                return shrunk;
         return forgotten > 0 || shrunk > 0 || expired.more || archived.more;
 }

@@ -23,8 +23,9 @@
 #define RETRY_MS 1000
 #define TIDY_MS 60000
 #define TIDY_AGAIN_MS 50
-#define TIDY_PAUSE 10 /* in a rush, times as long as the step took */
-#define ROLL_PAUSE 30 /* times as long as the step took */
+#define TIDY_PAUSE 10  /* while busy, times as long as the step took */
+#define LEISURE_MS 200 /* so long after a batch; those of a run that forwards follow sooner */
+#define ROLL_PAUSE 30  /* times as long as the step took */
 #define RUSH_MS 10000
 #define RUSH_PAUSE_MS 20
 #define RUSH_OVER_MS 1000 /* then the next message begins another */
@@ -215,13 +216,12 @@ static int64_t next_tidying_ms(const struct ledger *ledger, bool more, bool busy
         return pause_ms > TIDY_AGAIN_MS ? pause_ms : TIDY_AGAIN_MS;
 }
 
-/* Between two batches that follow each other at once is no time to tidy at leisure, either. */
 static void tidy(struct ledger *ledger)
 {
         int64_t began_ms = clock_monotonic_ms();
         if (ledger->fault || began_ms < ledger->retention_ms)
                 return;
-        bool busy = began_ms - ledger->batch_ms < RUSH_PAUSE_MS;
+        bool busy = began_ms - ledger->batch_ms < LEISURE_MS;
         int more = ledger_tidy(ledger, busy);
         if (more < 0)
                 go_offline(ledger, more);
