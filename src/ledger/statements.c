@@ -97,7 +97,8 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_ARCHIVED] =
                 "SELECT b.seq, m.delivery FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE b.seq > ?1"
                 " AND b.seq <= ?3 ORDER BY b.seq LIMIT ?2",
-        [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(256)",
+        /* Each page moved costs writes of four, twice, beside files that may be on their way. */
+        [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(32)",
         [STATEMENT_ROLLED] = "INSERT INTO meta(key, value) VALUES('rolled_seq', ?1)"
                              " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
         [STATEMENT_LOOK_LINK] = "SELECT l.previous, EXISTS(SELECT 1 FROM message m WHERE m.seq = l.previous)"
