@@ -9,7 +9,8 @@
  * it comes seldom: after 32 MB of WAL, where the disk has so much more than
  * staging.min_free that this does not matter. */
 #define PAGES_BESIDE_FILES 4000
-#define FILES_MS 1000 /* so long after the last ones were marked */
+#define PAGES_AMID_CHORES 4000 /* as seldom, since files may be on their way */
+#define FILES_MS 1000          /* so long after the last ones were marked */
 #define LONG_WAL_ROOM (UINT64_C(1) << 30)
 
 static int on_wal(void *arg, sqlite3 *db, const char *name, int pages)
@@ -41,9 +42,9 @@ static bool may_wait(const struct ledger *ledger)
         return space.bytes_free >= reserve + LONG_WAL_ROOM;
 }
 
-int checkpoint_if_due(struct ledger *ledger)
+int checkpoint_if_due(struct ledger *ledger, bool more)
 {
-        if (ledger->wal_pages < CHECKPOINT_PAGES || may_wait(ledger))
+        if (ledger->wal_pages < (more ? PAGES_AMID_CHORES : CHECKPOINT_PAGES) || may_wait(ledger))
                 return 0;
         ledger->wal_pages = 0;
         int result = sqlite3_wal_checkpoint_v2(ledger->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);

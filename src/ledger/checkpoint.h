@@ -4,6 +4,8 @@
 #ifndef LEDGER_CHECKPOINT_H
 #define LEDGER_CHECKPOINT_H
 
+#include <stdbool.h>
+
 struct ledger;
 
 /* WAL pages after which a checkpoint follows the answers.  Whoever comes then
@@ -12,6 +14,7 @@ struct ledger;
 
 void checkpoint_watch(struct ledger *ledger);      /* the connection just opened */
 void checkpoint_note_files(struct ledger *ledger); /* some were made or moved */
-int checkpoint_if_due(struct ledger *ledger);      /* 0, -errno */
+/* more: other pages follow, and nobody waits.  0, -errno */
+int checkpoint_if_due(struct ledger *ledger, bool more);
 
 #endif

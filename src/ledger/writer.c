@@ -151,9 +151,9 @@ static void settle_totals(struct ledger *ledger)
         ledger->commits++;
 }
 
-static void checkpoint(struct ledger *ledger)
+static void checkpoint(struct ledger *ledger, bool more)
 {
-        int r = checkpoint_if_due(ledger);
+        int r = checkpoint_if_due(ledger, more);
         if (r < 0)
                 go_offline(ledger, r);
 }
@@ -188,7 +188,7 @@ static void carry_out(struct ledger *ledger, struct ledger_job *batch)
                         ring_stager(ledger);
                 if (ledger->delta[DELIVERY_STAGED] != 0)
                         checkpoint_note_files(ledger);
-                checkpoint(ledger);
+                checkpoint(ledger, false);
         }
 }
 
@@ -228,7 +228,7 @@ static void tidy(struct ledger *ledger)
         int64_t ended_ms = clock_monotonic_ms();
         ledger->retention_ms = ended_ms + next_tidying_ms(ledger, more > 0, busy, ended_ms - began_ms);
         if (!busy) /* else who comes next would wait for both */
-                checkpoint(ledger);
+                checkpoint(ledger, more > 0);
 }
 
 /* What is known of the clients moves on when nobody waits; in a steady rush
@@ -246,7 +246,7 @@ static void roll(struct ledger *ledger, bool busy)
         int64_t ended_ms = clock_monotonic_ms();
         ledger->roll_ms = ended_ms + (busy ? (ended_ms - began_ms + 1) * ROLL_PAUSE : 0);
         if (!busy) /* else who comes next would wait for both */
-                checkpoint(ledger);
+                checkpoint(ledger, false);
 }
 
 /* Waits for jobs, or for the time of the next chore.  NULL on a chore or
