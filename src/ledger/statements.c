@@ -97,7 +97,7 @@ static const char *const statement_text[STATEMENT_COUNT] = {
         [STATEMENT_ARCHIVED] =
                 "SELECT b.seq, m.delivery FROM body b CROSS JOIN message m ON m.seq = b.seq WHERE b.seq > ?1"
                 " AND b.seq <= ?3 ORDER BY b.seq LIMIT ?2",
-        /* Each page moved costs writes of four, twice, beside files that may be on their way. */
+        /* Few, since each that is moved has several others written, beside files that may be on their way. */
         [STATEMENT_VACUUM] = "PRAGMA incremental_vacuum(32)",
         [STATEMENT_ROLLED] = "INSERT INTO meta(key, value) VALUES('rolled_seq', ?1)"
                              " ON CONFLICT(key) DO UPDATE SET value = excluded.value",
