@@ -72,7 +72,7 @@ struct ledger_intake {
         /* private */
         unsigned char digest[LEDGER_DIGEST_SIZE];
         unsigned char *packed;
-        size_t packed_size, packed_room;
+        size_t packed_size, texts_size, packed_room; /* the texts lie behind what packed_size says */
 };
 int ledger_intake_prepare(struct ledger_intake *intake); /* -ENOMEM */
 /* Returns at once; done is called in the writer's thread, with the verdict set. */

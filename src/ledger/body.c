@@ -4,9 +4,9 @@
  * every second byte, a NUL, is left out before. */
 #include "body.h"
 
-#include "body_words.h"
 #include "fsp/fsutil.h"
 #include "fsp/text.h"
+#include "packing.h"
 #include <assert.h>
 #include <endian.h>
 #include <errno.h>
@@ -74,35 +74,19 @@ static int reserve(unsigned char **packed, size_t *packed_room, size_t room)
         return 0;
 }
 
-/* With the words before it.  They are read once: each packing begins with a copy of the
- * table made of them.  0: it does not fit. */
-static size_t compress(const char *source, size_t size, unsigned char *packed, size_t room)
-{
-        static _Thread_local LZ4_stream_t words, stream;
-        static _Thread_local bool are_read;
-        if (!are_read) {
-                (void)LZ4_loadDict(&words, body_words, (int)BODY_WORDS_SIZE); /* gives their size */
-                are_read = true;
-        }
-        stream = words;
-        *packed = WITH_WORDS;
-        int length =
-                LZ4_compress_fast_continue(&stream, source, (char *)packed + 1, (int)size, (int)room - 1, 1);
-        return length > 0 ? (size_t)length + 1 : 0;
-}
-
 int body_pack(const struct report *report, unsigned char **packed, size_t *packed_room, size_t *ret_size)
 {
         bool as_text = is_text_fit(report);
         const char *source = as_text ? report->text : (const char *)report->bytes;
         size_t size = as_text ? report->text_size : report->size;
         assert(report->size <= LZ4_MAX_INPUT_SIZE);
-        size_t bound = (size_t)LZ4_compressBound((int)size) + 1;
+        size_t bound = packing_bound(size) + 1;
         if (reserve(packed, packed_room, bound > report->size ? bound : report->size) < 0)
                 return -ENOMEM;
-        size_t length = compress(source, size, *packed, *packed_room);
-        if (length > 0 && length < report->size) {
-                *ret_size = length;
+        **packed = WITH_WORDS;
+        size_t length = packing_behind_words(source, size, *packed + 1, *packed_room - 1);
+        if (length > 0 && length + 1 < report->size) {
+                *ret_size = length + 1;
                 return 0;
         }
         memcpy(*packed, report->bytes, report->size);
@@ -178,31 +162,43 @@ static int restore(unsigned char **bytes, size_t text_size, size_t size)
         return 0;
 }
 
-static int decompress(const char *data, size_t packed_size, unsigned char *bytes, size_t size)
+static int decompress(const unsigned char *data, size_t packed_size, unsigned char *source, size_t room)
 {
         if (packed_size > 0 && *data == WITH_WORDS)
-                return LZ4_decompress_safe_usingDict(data + 1, (char *)bytes, (int)packed_size - 1, (int)size,
-                                                     body_words, (int)BODY_WORDS_SIZE);
-        return LZ4_decompress_safe(data, (char *)bytes, (int)packed_size, (int)size);
+                return packing_undo_behind_words(data + 1, packed_size - 1, source, room);
+        return packing_undo(data, packed_size, NULL, 0, source, room);
+}
+
+int body_source(const void *data, size_t packed_size, size_t size, unsigned char **ret_source,
+                size_t *ret_source_size)
+{
+        if (packed_size > size || size > LZ4_MAX_INPUT_SIZE)
+                return -EUCLEAN;
+        unsigned char *source AUTO_FREE = malloc(size + 1); /* never of no size */
+        if (!source)
+                return -ENOMEM;
+        int length = (int)size;
+        if (packed_size < size)
+                length = decompress(data, packed_size, source, size);
+        else if (size > 0)
+                memcpy(source, data, size);
+        if (length < 0)
+                return length;
+        *ret_source = source;
+        source = NULL;
+        *ret_source_size = (size_t)length;
+        return 0;
 }
 
 int body_unpack(const void *data, size_t packed_size, size_t size, unsigned char **ret_bytes)
 {
-        if (packed_size > size || size > LZ4_MAX_INPUT_SIZE)
-                return -EUCLEAN;
-        unsigned char *bytes AUTO_FREE = malloc(size + 1); /* never of no size */
-        if (!bytes)
-                return -ENOMEM;
-        if (packed_size < size) {
-                int length = decompress(data, packed_size, bytes, size);
-                if (length < 0)
-                        return -EUCLEAN;
-                int r = (size_t)length == size ? 0 : restore(&bytes, (size_t)length, size);
-                if (r < 0)
-                        return r;
-        } else if (size > 0) {
-                memcpy(bytes, data, size);
-        }
+        unsigned char *bytes AUTO_FREE = NULL;
+        size_t source_size = 0;
+        int r = body_source(data, packed_size, size, &bytes, &source_size);
+        if (r == 0 && source_size != size)
+                r = restore(&bytes, source_size, size);
+        if (r < 0)
+                return r;
         *ret_bytes = bytes;
         bytes = NULL;
         return 0;

@@ -82,7 +82,7 @@ static int mark_one(struct ledger *ledger, const struct mark *mark, int64_t seq,
         if (mark->to == DELIVERY_FORWARDED && seq > ledger->forwarded_seq)
                 ledger->forwarded_seq = seq;
         return mark->to == DELIVERY_FORWARDED && ledger->batch_config->ledger.archive_size == 0
-                       ? LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, seq)
+                       ? ledger_forget_body(ledger, seq)
                        : 0;
 }
 

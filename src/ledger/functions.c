@@ -4,6 +4,9 @@
 #include "fsp/catalog.h"
 #include "fsp/errors.h"
 #include "fsp/text.h"
+#include "texts.h"
+#include <errno.h>
+#include <stdlib.h>
 
 /* The count of arguments is not looked at: SQLite has checked it. */
 static void seal(sqlite3_context *context, int count, sqlite3_value **values)
@@ -41,6 +44,65 @@ static void state_param(sqlite3_context *context, int count, sqlite3_value **val
         params_free(&text);
 }
 
+static const void *blob_of(sqlite3_value *value)
+{
+        return sqlite3_value_type(value) == SQLITE_BLOB ? sqlite3_value_blob(value) : NULL;
+}
+
+/* values: params, the message's size, its body or null.  What is damaged is null. */
+static bool unpack_texts(sqlite3_context *context, sqlite3_value **values, struct texts *ret_texts)
+{
+        int r = texts_unpack(sqlite3_value_blob(values[0]), (size_t)sqlite3_value_bytes(values[0]),
+                             blob_of(values[2]), (size_t)sqlite3_value_bytes(values[2]),
+                             (size_t)sqlite3_value_int64(values[1]), ret_texts);
+        if (r == -ENOMEM)
+                sqlite3_result_error_nomem(context);
+        return r == 0;
+}
+
+static void packed_params(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        struct params_text array = { 0 };
+        struct texts texts;
+
+        (void)count;
+        if (!unpack_texts(context, values, &texts))
+                return;
+        if (params_write(&array, texts.params, texts.param_count) == 0)
+                sqlite3_result_text(context, array.text, (int)array.size, SQLITE_TRANSIENT);
+        else
+                sqlite3_result_error_nomem(context);
+        params_free(&array);
+        free(texts.memory);
+}
+
+static void packed_details(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        struct texts texts;
+
+        (void)count;
+        if (!unpack_texts(context, values, &texts))
+                return;
+        if (texts.details)
+                sqlite3_result_text(context, texts.details, -1, SQLITE_TRANSIENT);
+        free(texts.memory);
+}
+
+static void packed_alone(sqlite3_context *context, int count, sqlite3_value **values)
+{
+        unsigned char *alone = NULL;
+        size_t size;
+        int r = texts_pack_alone(sqlite3_value_blob(values[0]), (size_t)sqlite3_value_bytes(values[0]),
+                                 blob_of(values[2]), (size_t)sqlite3_value_bytes(values[2]),
+                                 (size_t)sqlite3_value_int64(values[1]), &alone, &size);
+
+        (void)count;
+        if (r == -ENOMEM)
+                sqlite3_result_error_nomem(context);
+        else if (r == 0)
+                sqlite3_result_blob64(context, alone, size, free);
+}
+
 /* Null matches nothing. */
 static void matches_glob(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -70,9 +132,13 @@ struct function {
         void (*call)(sqlite3_context *context, int count, sqlite3_value **values);
 };
 static const struct function functions[] = {
-        { "seal", 7, seal },                 /* seq, name_ms, node, delivery, size, inbox, digest */
-        { "state_error", 2, state_error },   /* params, details */
-        { "state_param", 1, state_param },   /* params: the first of them */
+        { "seal", 7, seal },               /* seq, name_ms, node, delivery, size, inbox, digest */
+        { "state_error", 2, state_error }, /* params, details */
+        { "state_param", 1, state_param }, /* params: the first of them */
+        /* params, size, body: the array, the details, params without the body */
+        { "packed_params", 3, packed_params },
+        { "packed_details", 3, packed_details },
+        { "packed_alone", 3, packed_alone },
         { "matches_glob", 2, matches_glob }, /* pattern, text */
         { "state_class", 2, state_class },   /* topic_type, state_id */
 };

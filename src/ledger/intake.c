@@ -5,6 +5,7 @@
 #include "fsp/clock.h"
 #include "recent.h"
 #include "rollup.h"
+#include "texts.h"
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -36,10 +37,43 @@ static void bind_time(sqlite3_stmt *statement, int column, int64_t ms)
                 (void)sqlite3_bind_int64(statement, column, ms);
 }
 
-static int insert_state(struct ledger *ledger, int64_t seq, size_t part, const struct state_message *state)
+/* As body_pack and texts_pack have left them, one behind the other. */
+struct packed {
+        const unsigned char *bytes;
+        size_t size, texts_size; /* 0: no texts */
+};
+
+static int pack(const struct report *report, unsigned char **memory, size_t *room, struct packed *ret_packed)
+{
+        size_t size;
+        int r = body_pack(report, memory, room, &size);
+        if (r < 0)
+                return r;
+        *ret_packed = (struct packed){ .bytes = *memory, .size = size };
+        if (size < report->size)
+                ret_packed->texts_size = texts_pack(report, *memory + size, *room - size);
+        return 0;
+}
+
+static int bind_texts(struct ledger *ledger, sqlite3_stmt *statement, const struct state_message *state,
+                      const struct packed *packed)
+{
+        if (packed->texts_size > 0)
+                return ledger_errno(sqlite3_bind_blob64(statement, 7, packed->bytes + packed->size,
+                                                        packed->texts_size, SQLITE_STATIC));
+        int r = params_write(&ledger->params, state->params, state->param_count);
+        if (r < 0)
+                return r;
+        bind_text(statement, 8, state->details);
+        return ledger_errno(sqlite3_bind_text(statement, 7, ledger->params.text, (int)ledger->params.size,
+                                              SQLITE_STATIC));
+}
+
+static int insert_state(struct ledger *ledger, int64_t seq, size_t part, const struct state_message *state,
+                        const struct packed *packed)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_INSERT_STATE);
-        if (!statement || params_write(&ledger->params, state->params, state->param_count) < 0)
+        if (!statement)
                 return -ENOMEM;
         (void)sqlite3_bind_int64(statement, 1, seq * LEDGER_PARTS + (int64_t)part); /* as in bind_text */
         (void)sqlite3_bind_int64(statement, 2, state->topic_type);
@@ -47,30 +81,31 @@ static int insert_state(struct ledger *ledger, int64_t seq, size_t part, const s
         (void)sqlite3_bind_int64(statement, 4, state->state_id);
         bind_time(statement, 5, state->message_time_ms);
         bind_text(statement, 6, state->serial_number);
-        (void)sqlite3_bind_text(statement, 7, ledger->params.text, (int)ledger->params.size, SQLITE_STATIC);
-        bind_text(statement, 8, state->details);
-        int r = ledger_run(ledger, statement);
+        int r = bind_texts(ledger, statement, state, packed);
+        if (r == 0)
+                r = ledger_run(ledger, statement);
         (void)sqlite3_clear_bindings(statement);
         return r;
 }
 
-static int insert_states(struct ledger *ledger, int64_t seq, const struct report *report)
+static int insert_states(struct ledger *ledger, int64_t seq, const struct report *report,
+                         const struct packed *packed)
 {
         for (size_t i = 0; i < report->state_count; i++) {
-                int r = insert_state(ledger, seq, i, &report->states[i]);
+                int r = insert_state(ledger, seq, i, &report->states[i], packed);
                 if (r < 0)
                         return r;
         }
         return 0;
 }
 
-static int insert_body(struct ledger *ledger, int64_t seq, const void *packed, size_t size)
+static int insert_body(struct ledger *ledger, int64_t seq, const struct packed *packed)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_INSERT_BODY);
         if (!statement)
                 return -ENOMEM;
         (void)sqlite3_bind_int64(statement, 1, seq);
-        if (sqlite3_bind_blob64(statement, 2, packed, size, SQLITE_STATIC) != SQLITE_OK)
+        if (sqlite3_bind_blob64(statement, 2, packed->bytes, packed->size, SQLITE_STATIC) != SQLITE_OK)
                 return -ENOMEM;
         int r = ledger_run(ledger, statement);
         (void)sqlite3_clear_bindings(statement);
@@ -86,7 +121,8 @@ struct row {
         const char *reason;
 };
 
-static int insert_message(struct ledger *ledger, const struct row *row, const struct report *report)
+static int insert_message(struct ledger *ledger, const struct row *row, const struct report *report,
+                          const struct packed *packed)
 {
         sqlite3_stmt *statement = ledger_statement(ledger, STATEMENT_INSERT_MESSAGE);
         if (!statement)
@@ -111,7 +147,9 @@ static int insert_message(struct ledger *ledger, const struct row *row, const st
         (void)sqlite3_clear_bindings(statement);
         if (r == 0)
                 r = recent_add(ledger, row->digest, row->name.seq);
-        return r < 0 ? r : insert_states(ledger, row->name.seq, report);
+        if (r == 0)
+                r = insert_states(ledger, row->name.seq, report, packed);
+        return r < 0 ? r : insert_body(ledger, row->name.seq, packed);
 }
 
 /* Is that row the same message, received after since_ms?  1 and its name, 0, -errno. */
@@ -188,9 +226,8 @@ static int run_intake(struct ledger *ledger, struct ledger_job *job)
                            .delivery = DELIVERY_RECEIVED,
                            .digest = intake->digest,
                            .client_address = intake->client_address };
-        r = insert_message(ledger, &row, intake->report);
-        if (r == 0)
-                r = insert_body(ledger, row.name.seq, intake->packed, intake->packed_size);
+        const struct packed packed = { intake->packed, intake->packed_size, intake->texts_size };
+        r = insert_message(ledger, &row, intake->report, &packed);
         if (r == 0)
                 ledger_count(ledger, LEDGER_NOWHERE, DELIVERY_RECEIVED, (int64_t)intake->report->size);
         return r;
@@ -207,8 +244,12 @@ static void intake_done(struct ledger_job *job, int result)
 int ledger_intake_prepare(struct ledger_intake *intake)
 {
         const struct report *report = intake->report;
+        struct packed packed = { 0 };
         ledger_digest(report->bytes, report->size, intake->digest);
-        return body_pack(report, &intake->packed, &intake->packed_room, &intake->packed_size);
+        int r = pack(report, &intake->packed, &intake->packed_room, &packed);
+        intake->packed_size = packed.size;
+        intake->texts_size = packed.texts_size;
+        return r;
 }
 
 void ledger_submit(struct ledger *ledger, struct ledger_intake *intake)
@@ -223,8 +264,8 @@ struct import {
         struct ledger_job job;
         const struct delivery_import *imports;
         size_t count;
-        unsigned char *packed;
-        size_t packed_room;
+        unsigned char *memory; /* what is packed there */
+        size_t room;
 };
 
 /* The name on disk shows the low 32 bits of seq; the row takes the first
@@ -247,7 +288,7 @@ static int import_one(struct ledger *ledger, struct import *job, const struct de
 {
         enum delivery delivery = import->reason ? DELIVERY_QUARANTINED : DELIVERY_STAGED;
         unsigned char digest[LEDGER_DIGEST_SIZE];
-        size_t packed_size;
+        struct packed packed;
         struct row row = { .name = import->name,
                            .received_ms = import->name.time_ms,
                            .delivery = delivery,
@@ -255,13 +296,11 @@ static int import_one(struct ledger *ledger, struct import *job, const struct de
                            .client_address = "", /* the file does not tell */
                            .reason = import->reason };
         ledger_digest(import->report.bytes, import->report.size, digest);
-        int r = body_pack(&import->report, &job->packed, &job->packed_room, &packed_size);
+        int r = pack(&import->report, &job->memory, &job->room, &packed);
         if (r == 0)
                 r = free_seq(ledger, &row.name.seq);
         if (r == 0)
-                r = insert_message(ledger, &row, &import->report);
-        if (r == 0)
-                r = insert_body(ledger, row.name.seq, job->packed, packed_size);
+                r = insert_message(ledger, &row, &import->report, &packed);
         if (r == 0 && row.name.seq <= ledger->rolled_seq)
                 r = rollup_reset(ledger);
         if (r < 0)
@@ -287,6 +326,6 @@ int delivery_import(struct ledger *ledger, const struct delivery_import *imports
 {
         struct import import = { .job.run = run_import, .imports = imports, .count = count };
         int r = ledger_call(ledger, &import.job);
-        free(import.packed);
+        free(import.memory);
         return r;
 }

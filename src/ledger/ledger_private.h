@@ -34,6 +34,7 @@ enum statement {
         STATEMENT_REQUEUE,
         STATEMENT_REQUEUE_SINCE,
         STATEMENT_OLDEST,
+        STATEMENT_KEEP_TEXTS,
         STATEMENT_DELETE_BODY,
         STATEMENT_FIND_INBOX,
         STATEMENT_INSERT_INBOX,
@@ -200,6 +201,11 @@ void ledger_count(struct ledger *ledger, enum delivery from, enum delivery to, i
         "BETWEEN " LEDGER_FIRST_STATE(first) " AND " LEDGER_FIRST_STATE(last) " + " LEDGER_LAST_PART
 #define LEDGER_SEQ(id) "(" id " / " LEDGER_TEXT(LEDGER_PARTS) ")"
 #define LEDGER_PART(id) "(" id " % " LEDGER_TEXT(LEDGER_PARTS) ")"
+/* What state s of message m says, however it is kept: see texts.h. */
+#define LEDGER_UNPACK(what)                                                                                  \
+        "packed_" what "(s.params, m.size, (SELECT b.data FROM main.body b WHERE b.seq = m.seq))"
+#define LEDGER_PARAMS "iif(typeof(s.params) = 'blob', " LEDGER_UNPACK("params") ", s.params)"
+#define LEDGER_DETAILS "iif(typeof(s.params) = 'blob', " LEDGER_UNPACK("details") ", s.details)"
 
 /* hour.c: what the open transaction accepted and forwarded, in its hour. */
 int ledger_count_hour(struct ledger *ledger);
@@ -208,5 +214,7 @@ int ledger_forget_hours(struct ledger *ledger);
 /* retention.c: one small step; 1 when there is more to do, 0, -errno.  busy: others
  * wait, or soon will, so the file does not shrink. */
 int ledger_tidy(struct ledger *ledger, bool busy);
+/* The body of that message goes; what its state says stays. */
+int ledger_forget_body(struct ledger *ledger, int64_t seq);
 
 #endif

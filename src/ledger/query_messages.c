@@ -21,7 +21,7 @@
                 "s.id") ", s.topic_type, s.state_id, s.message_time_ms,"                                     \
                         " m.client_address, m.client_id, m.netbios_name, m.client_version, m.reason, "       \
                         "s.topic_id,"                                                                        \
-                        " s.serial_number, s.params, s.details"
+                        " s.serial_number, " LEDGER_PARAMS ", " LEDGER_DETAILS
 /* The order of COLUMNS. */
 enum column {
         COLUMN_SEQ,

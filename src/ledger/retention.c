@@ -110,6 +110,12 @@ static int find_archived(struct ledger *ledger, struct step *step)
         return ledger_errno(result);
 }
 
+int ledger_forget_body(struct ledger *ledger, int64_t seq)
+{
+        int r = LEDGER_RUN(ledger, STATEMENT_KEEP_TEXTS, seq);
+        return r == 0 ? LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, seq) : r;
+}
+
 static int delete_step(struct ledger *ledger, const struct step *expired, const struct step *archived)
 {
         int r = ledger_run_simple(ledger, STATEMENT_BEGIN);
@@ -123,7 +129,7 @@ static int delete_step(struct ledger *ledger, const struct step *expired, const 
                         r = LEDGER_RUN(ledger, STATEMENT_DELETE_MESSAGE, expired->seqs[i]);
         }
         for (size_t i = 0; r == 0 && i < archived->count; i++)
-                r = LEDGER_RUN(ledger, STATEMENT_DELETE_BODY, archived->seqs[i]);
+                r = ledger_forget_body(ledger, archived->seqs[i]);
         return r == 0 ? ledger_run_simple(ledger, STATEMENT_COMMIT) : r;
 }
 

@@ -41,15 +41,19 @@
                                   " last_seq = max(last_seq, excluded.last_seq)"
 /* The rules in the order of enum rollup_slot: topic, first and last state. */
 #define STATE(schema)                                                                                        \
-        "WITH rule(slot, topic, low, high) AS (VALUES"                                                       \
+        "WITH state_text(received_ms, client, id, topic_type, state_id, message_time_ms, params, details)"   \
+        " AS MATERIALIZED (SELECT m.received_ms, " ROLLUP_KEY ", s.id, s.topic_type, s.state_id,"            \
+        " s.message_time_ms, " LEDGER_PARAMS ", " LEDGER_DETAILS                                             \
+        " FROM main.message m CROSS JOIN main.state s WHERE m.seq > ?1 AND m.seq <= ?2"                      \
+        " AND s.id " STATES_OF_M " AND s.topic_type IN (800, 1000, 1001)),"                                  \
+        " rule(slot, topic, low, high) AS (VALUES"                                                           \
         " (0, 800, 0, 1e18), (1, 800, 0, 499), (2, 800, 500, 1e18), (3, 1000, 0, 1e18), (4, 1001, 0, 1e18)," \
         " (5, 800, 100, 100), (6, 800, 400, 401), (7, 800, 500, 500), (8, 800, 700, 700))"                   \
         " INSERT INTO " schema "client_state"                                                                \
-        " SELECT r.slot, c.number, s.topic_type, s.state_id, coalesce(s.message_time_ms, m.received_ms),"    \
-        " s.id, m.received_ms, state_error(s.params, s.details), state_param(s.params)"                      \
-        " FROM main.message m CROSS JOIN main.state s CROSS JOIN rule r CROSS JOIN " schema "client c"       \
-        " WHERE m.seq > ?1 AND m.seq <= ?2 AND s.id " STATES_OF_M                                            \
-        " AND r.topic = s.topic_type AND s.state_id BETWEEN r.low AND r.high AND c.key = " ROLLUP_KEY        \
+        " SELECT r.slot, c.number, t.topic_type, t.state_id, coalesce(t.message_time_ms, t.received_ms),"    \
+        " t.id, t.received_ms, state_error(t.params, t.details), state_param(t.params)"                      \
+        " FROM state_text t CROSS JOIN rule r CROSS JOIN " schema "client c"                                 \
+        " WHERE r.topic = t.topic_type AND t.state_id BETWEEN r.low AND r.high AND c.key = t.client"         \
         " ORDER BY 1, 2 ON CONFLICT(slot, client) DO UPDATE SET"                                             \
         " topic_type = excluded.topic_type, state_id = excluded.state_id, time_ms = excluded.time_ms,"       \
         " id = excluded.id, received_ms = excluded.received_ms, error = excluded.error,"                     \

@@ -63,6 +63,12 @@ static const char *const statement_text[STATEMENT_COUNT] = {
                                     " ORDER BY m.seq LIMIT ?3",
         [STATEMENT_OLDEST] = "SELECT received_ms FROM message INDEXED BY message_open"
                              " WHERE delivery = ?1 AND delivery <> 3 ORDER BY seq LIMIT 1",
+        /* Those kept behind the body, see texts.h. */
+        [STATEMENT_KEEP_TEXTS] =
+                "UPDATE state AS s SET params = (SELECT packed_alone(s.params, m.size, b.data)"
+                " FROM message m CROSS JOIN body b WHERE m.seq = ?1 AND b.seq = ?1)"
+                " WHERE s.id " LEDGER_STATES(
+                        "?1", "?1") " AND typeof(s.params) = 'blob' AND substr(s.params, 1, 1) = x'01'",
         [STATEMENT_DELETE_BODY] = "DELETE FROM body WHERE seq = ?1",
         [STATEMENT_FIND_INBOX] = "SELECT id FROM inbox WHERE identity = ?1",
         [STATEMENT_INSERT_INBOX] = /* Never the number of one that is lost while a copied row still names it.

@@ -5,6 +5,7 @@
 #include "fsp/text.h"
 #include "fuzz.h"
 #include "ledger/body.h"
+#include "ledger/texts.h"
 #include <string.h>
 
 static void look_at_text(const char *text, size_t size)
@@ -37,6 +38,29 @@ static void look_at_whole_text(const struct report *report)
         MUST(at == report->size);
 }
 
+static void look_at_texts(const struct state_message *state, const struct texts *texts)
+{
+        MUST(!texts->details == !state->details && texts->param_count == state->param_count);
+        MUST(!state->details || strcmp(texts->details, state->details) == 0);
+        for (size_t i = 0; i < state->param_count; i++)
+                MUST(strcmp(texts->params[i], state->params[i]) == 0);
+        free(texts->memory);
+}
+
+static void look_at_packed_texts(const struct report *report, const unsigned char *packed, size_t packed_size,
+                                 const unsigned char *body, size_t body_size)
+{
+        struct texts texts;
+        unsigned char *alone;
+        size_t alone_size;
+        MUST(texts_unpack(packed, packed_size, body, body_size, report->size, &texts) == 0);
+        look_at_texts(&report->states[0], &texts);
+        MUST(texts_pack_alone(packed, packed_size, body, body_size, report->size, &alone, &alone_size) == 0);
+        MUST(texts_unpack(alone, alone_size, NULL, 0, report->size, &texts) == 0);
+        look_at_texts(&report->states[0], &texts);
+        free(alone);
+}
+
 static void look_at_body(const struct report *report)
 {
         static unsigned char *packed;
@@ -44,6 +68,11 @@ static void look_at_body(const struct report *report)
         unsigned char *bytes;
         size_t packed_size;
         MUST(body_pack(report, &packed, &packed_room, &packed_size) == 0 && packed_size <= report->size);
+        size_t texts_size = 0;
+        if (packed_size < report->size)
+                texts_size = texts_pack(report, packed + packed_size, packed_room - packed_size);
+        if (texts_size > 0)
+                look_at_packed_texts(report, packed + packed_size, texts_size, packed, packed_size);
         MUST(body_unpack(packed, packed_size, report->size, &bytes) == 0);
         MUST(memcmp(bytes, report->bytes, report->size) == 0);
         free(bytes);

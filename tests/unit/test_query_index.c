@@ -225,7 +225,7 @@ static void a_ledger_of_version_1_is_brought_up(void **state)
         assert_all_the_same();
         wait_for_cursor(MESSAGES - 1000);
         assert_all_the_same();
-        assert_int_equal(read_number("PRAGMA user_version"), 5);
+        assert_int_equal(read_number("PRAGMA user_version"), 6);
         query = open_query();
         clients.client = "GUID:7";
         unsigned count = 0;
