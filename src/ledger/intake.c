@@ -214,6 +214,7 @@ static int run_intake(struct ledger *ledger, struct ledger_job *job)
 {
         struct ledger_intake *intake = (struct ledger_intake *)job;
         int64_t now_ms = clock_wall_ms();
+        ledger_intake_digest(intake);
         int r = find_duplicate(ledger, intake, now_ms);
         if (r != 0) {
                 intake->verdict = VERDICT_DUPLICATE;
@@ -245,11 +246,18 @@ int ledger_intake_prepare(struct ledger_intake *intake)
 {
         const struct report *report = intake->report;
         struct packed packed = { 0 };
-        ledger_digest(report->bytes, report->size, intake->digest);
         int r = pack(report, &intake->packed, &intake->packed_room, &packed);
         intake->packed_size = packed.size;
         intake->texts_size = packed.texts_size;
+        intake->has_digest = false;
         return r;
+}
+
+void ledger_intake_digest(struct ledger_intake *intake)
+{
+        if (!intake->has_digest)
+                ledger_digest(intake->report->bytes, intake->report->size, intake->digest);
+        intake->has_digest = true;
 }
 
 void ledger_submit(struct ledger *ledger, struct ledger_intake *intake)

@@ -132,8 +132,10 @@ static int run_prepare(struct micro *micro, unsigned count)
         int r = run_read(micro, 1, BODY_UTF16);
 
         micro->intake.report = &micro->report;
-        for (unsigned i = 0; r == 0 && i < count; i++)
+        for (unsigned i = 0; r == 0 && i < count; i++) {
                 r = ledger_intake_prepare(&micro->intake);
+                ledger_intake_digest(&micro->intake);
+        }
         return r;
 }
 
@@ -179,6 +181,7 @@ static int prepare_batch(struct micro *micro)
                 r = ledger_intake_prepare(&waiting->intake);
                 if (r < 0)
                         return r;
+                ledger_intake_digest(&waiting->intake);
         }
         return 0;
 }

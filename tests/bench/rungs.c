@@ -161,8 +161,11 @@ static bool read_message(struct loop *loop, struct request *request)
         request->intake.verdict =
                 reader_read(loop->reader, loop->server->config, "text/xml", request->upload.body,
                             request->upload.size, &request->report, &why);
-        return request->intake.verdict == VERDICT_ACCEPTED &&
-               (!loop->server->rung->packs || ledger_intake_prepare(&request->intake) == 0);
+        if (request->intake.verdict != VERDICT_ACCEPTED || !loop->server->rung->packs)
+                return request->intake.verdict == VERDICT_ACCEPTED;
+        int r = ledger_intake_prepare(&request->intake);
+        ledger_intake_digest(&request->intake);
+        return r == 0;
 }
 
 /* False: this rung has no writer. */

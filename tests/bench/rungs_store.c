@@ -215,6 +215,7 @@ static int receipts_put(struct store *store, struct ledger_intake *intake)
         int64_t now_ms = clock_wall_ms();
         int r = begin_rows(store);
 
+        ledger_intake_digest(intake);
         if (r == 0)
                 r = find_received(store, intake, now_ms);
         intake->verdict = r == 0 ? VERDICT_ACCEPTED : VERDICT_DUPLICATE;
