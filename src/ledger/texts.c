@@ -11,8 +11,9 @@
 
 enum form { BEHIND_BODY = 1, BEHIND_WORDS = 2 };
 #define HEAD_SIZE 3
+#define BODY_MAX 32768 /* a larger one would have to be unpacked for little */
 #define PLAIN_MIN 64   /* less gains nothing worth the work */
-#define PLAIN_MAX 8192 /* two bytes tell its size; texts of this product's messages have hundreds */
+#define PLAIN_MAX 8192 /* two bytes tell its size; texts of messages have hundreds */
 #define GAIN 2         /* so many times as short, or it is not worth it */
 #define DETAILS 'd'
 #define NO_DETAILS '-'
@@ -49,7 +50,7 @@ static size_t gather(const struct state_message *state, char plain[PLAIN_MAX])
 size_t texts_pack(const struct report *report, unsigned char *packed, size_t room)
 {
         char plain[PLAIN_MAX];
-        if (report->state_count != 1 || room <= HEAD_SIZE)
+        if (report->state_count != 1 || report->size > BODY_MAX || room <= HEAD_SIZE)
                 return 0;
         size_t plain_size = gather(&report->states[0], plain);
         if (plain_size < PLAIN_MIN)

@@ -8,8 +8,8 @@
  *   the rest  LZ4 of: "d" and the details, or "-" for none, NUL; and each parameter, NUL
  *
  * and state.details is null.  Before a body goes, 1 becomes 2.  Where that would
- * gain little, and of a message with several states, params is a text, the array of
- * params.h, and so is details.
+ * gain little, in a large message and in one with several states, params is a text, the
+ * array of params.h, and so is details.
  *
  * Threads   pure functions, but for texts_pack, see packing.h. */
 #ifndef LEDGER_TEXTS_H

@@ -200,6 +200,15 @@ static void what_gains_nothing_is_not_packed(void **state)
                 assert_int_equal(texts_pack(&report, small + 1, room), 0);
                 test_free(small);
         }
+        memset(large, ' ', 40000); /* behind the end */
+        size = write_message(large, 40000, "", all_params[3]);
+        large[size] = ' ';
+        read_bytes(large, 32768);
+        pack();
+        assert_true(texts_size > 0);
+        read_bytes(large, 32769); /* would have to be unpacked for it */
+        pack();
+        assert_int_equal(texts_size, 0);
         test_free(params);
         test_free(large);
 }
