@@ -6,6 +6,7 @@
 #include "ledger/texts.h"
 #include "message_forms.h"
 #include "store_fixture.h"
+#include <sqlite3.h>
 
 #define LONG "0123456789 Download of http://mp.example.com/CCM_Client/ccmsetup.cab stopped after 3 of 7 tries"
 
@@ -289,6 +290,21 @@ static void assert_told(void)
         assert_string_equal(told.details, "<ClientDeploymentMessage ErrorCode=\"-2147012889\"/>");
 }
 
+/* The first byte of params, as it lies there. */
+static void assert_form(unsigned char form)
+{
+        sqlite3 *db = NULL;
+        sqlite3_stmt *statement = NULL;
+        assert_int_equal(sqlite3_open_v2(store.config->ledger.file, &db, SQLITE_OPEN_READONLY, NULL),
+                         SQLITE_OK);
+        assert_int_equal(sqlite3_prepare_v2(db, "SELECT params FROM state", -1, &statement, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+        assert_int_equal(sqlite3_column_type(statement, 0), SQLITE_BLOB);
+        assert_int_equal(*(const unsigned char *)sqlite3_column_blob(statement, 0), form);
+        assert_int_equal(sqlite3_finalize(statement), SQLITE_OK);
+        assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
 static int note_client(void *arg, const struct viewer_client *client)
 {
         assert_int_equal(client->state.error, 0x80072ee7);
@@ -326,6 +342,7 @@ static void the_ledger_tells_them_with_the_body_and_without(void **state)
         assert_told();
         assert_counted();
         int64_t shipment;
+        assert_form(1);
         assert_int_equal(delivery_mark_staged(store.ledger, &name.seq, 1), 0);
         assert_told();
         struct query *query = NULL;
@@ -337,6 +354,7 @@ static void the_ledger_tells_them_with_the_body_and_without(void **state)
         assert_int_equal(delivery_mark_forwarded(store.ledger, &name.seq, 1, shipment), 0);
         assert_int_equal(query_body(query, name.seq, &bytes, &size), -ENODATA);
         query_close(query);
+        assert_form(2);
         assert_told();
         assert_counted();
         store_reopen();
