@@ -4,30 +4,13 @@
 #include "ledger/body.h"
 #include "ledger/body_words.h"
 #include "message_forms.h"
+#include "pack_fixture.h"
 #include <errno.h>
 #include <lz4.h>
 
 #define WITH_WORDS 0x01 /* a promise: ledgers have it */
 
-static struct reader *reader;
-static struct report report;
-static unsigned char *packed;
-static size_t packed_room, packed_size;
-
-static int set_up(void **state)
-{
-        (void)state;
-        return reader_new(&reader);
-}
-
-static int tear_down(void **state)
-{
-        (void)state;
-        reader_free(reader);
-        report_free(&report);
-        free(packed);
-        return 0;
-}
+static size_t packed_size;
 
 static void read_body(const void *bytes, size_t size)
 {

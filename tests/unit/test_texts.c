@@ -8,29 +8,11 @@
 #include "store_fixture.h"
 #include <sqlite3.h>
 
+#include "pack_fixture.h" /* last: its names are short */
+
 #define LONG "0123456789 Download of http://mp.example.com/CCM_Client/ccmsetup.cab stopped after 3 of 7 tries"
 
-static struct reader *reader;
-static struct report report;
-static unsigned char *packed;
-static size_t packed_room, body_size, texts_size;
-
-static int set_up(void **state)
-{
-        (void)state;
-        return reader_new(&reader);
-}
-
-static int tear_down(void **state)
-{
-        (void)state;
-        reader_free(reader);
-        report_free(&report);
-        free(packed);
-        packed = NULL;
-        packed_room = 0;
-        return 0;
-}
+static size_t body_size, texts_size;
 
 static void read_bytes(const void *bytes, size_t size)
 {
